@@ -1,0 +1,109 @@
+"""The top of MobileNet: separable 2-D convolutions on every step's hidden map.
+
+Source: Zhang et al. 2018, section 2.1 and figure 1; the layer table after its released code (after Howard et al. 2017,
+arXiv:1704.04861). Differs: nothing at the defaults; `width` and `units` scale it down.
+
+A unit is depthwise 3x3 -> 1x1 with bias -> batch normalisation -> ReLU6. Unlike stock MobileNet there is nothing
+between the two convolutions, the first stride keeps 256 channels, and the last unit strides too.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
+from mudra.backbones.padding import PaddingMode, pad_same
+from mudra.config import Config
+
+
+class SeparableUnit(NamedTuple):
+    """One unit: its channels before `width`, and its stride."""
+
+    channels: PositiveInt
+    stride: PositiveInt
+
+
+ZHANG2018_UNITS = tuple(
+    SeparableUnit(*unit)
+    for unit in [(256, 1), (256, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 2)]
+)
+
+
+class MobileNetTopConfig(Config):
+    """The top of MobileNet."""
+
+    kind: Literal["mobile_net_top"] = "mobile_net_top"
+
+    width: PositiveFloat = 1.0
+    """Factor on all channel counts, rounded to multiples of 8."""
+    units: tuple[SeparableUnit, ...] = ZHANG2018_UNITS
+    """Channels (before `width`) and stride of each unit."""
+    padding: PaddingMode = "tf_same"
+    """`tf_same` (the released code's numbers) or `symmetric`."""
+
+    def build(self, in_channels: int) -> MobileNetTop:
+        """Return the top for hidden maps of `in_channels` channels."""
+        return MobileNetTop(in_channels=in_channels, width=self.width, units=self.units, padding=self.padding)
+
+
+class SeparableConv(nn.Module):
+    """depthwise 3x3 -> 1x1 with bias -> batch normalisation -> ReLU6."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int, padding: PaddingMode) -> None:
+        super().__init__()
+        self.padding: PaddingMode = padding
+        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride=stride, groups=in_channels, bias=False)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+        self.norm = nn.BatchNorm2d(out_channels, eps=KERAS_NORM_EPS, momentum=KERAS_NORM_MOMENTUM)
+        for conv in (self.depthwise, self.pointwise):
+            nn.init.xavier_uniform_(conv.weight)
+        assert self.pointwise.bias is not None
+        nn.init.zeros_(self.pointwise.bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        padded = pad_same(
+            x_BCHW, kernel_size=self.depthwise.kernel_size, stride=self.depthwise.stride, mode=self.padding
+        )
+        normed: Tensor = self.norm(self.pointwise(self.depthwise(padded)))
+        return nn.functional.relu6(normed, inplace=True)
+
+
+class MobileNetTop(Backbone):
+    """Separable convolutions on every step's map, each step by itself.
+
+    Args:
+        in_channels: Channels of the maps that come in.
+        width: Factor on all channel counts, rounded to multiples of 8.
+        units: Channels (before `width`) and stride of each unit.
+        padding: `tf_same` or `symmetric`.
+
+    Example:
+        >>> import torch
+        >>> MobileNetTop(in_channels=256)(torch.zeros(1, 2, 256, 28, 28)).shape
+        torch.Size([1, 2, 1024, 4, 4])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        width: float = 1.0,
+        units: tuple[SeparableUnit, ...] = ZHANG2018_UNITS,
+        padding: PaddingMode = "tf_same",
+    ) -> None:
+        channels = [in_channels, *(scale_channels(unit.channels, width) for unit in units)]
+        super().__init__(in_channels=in_channels, out_channels=channels[-1], time_stride=1)
+        self.units = nn.Sequential(
+            *(
+                SeparableConv(before, after, stride=unit.stride, padding=padding)
+                for before, after, unit in zip(channels[:-1], channels[1:], units, strict=True)
+            )
+        )
+
+    def forward(self, x_BTCHW: Tensor) -> Tensor:
+        num_clips, num_frames = x_BTCHW.shape[:2]
+        maps: Tensor = self.units(x_BTCHW.flatten(0, 1))
+        return maps.unflatten(0, (num_clips, num_frames))

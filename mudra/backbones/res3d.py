@@ -1,0 +1,164 @@
+"""Res3D, blocks 1 to 4 as the gesture network uses them: short 3-D residual units that keep maps large.
+
+Source: Zhang et al. 2018, section 2.1 and figure 1; the layer table after its released code.
+Differs: nothing at the defaults. `width`, `channels`, `stem_kernel` and the strides scale the network down.
+
+    clip -> 3x7x7 conv /(1,2,2) -> block 2 -> block 3 /(2,2,2) -> block 4 -> maps
+
+Every convolution has no bias and is followed by batch normalisation with Keras' constants. A block is two residual
+units of two 3x3x3 convolutions; the first unit's shortcut is a 1x1x1 convolution, in block 2 as well, where nothing
+changes size. Time is halved once, space by four; there is no max-pooling.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
+from mudra.backbones.padding import PaddingMode, pad_same
+from mudra.config import Config
+
+Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
+
+
+class Res3DConfig(Config):
+    """Blocks 1 to 4 of Res3D."""
+
+    kind: Literal["res3d"] = "res3d"
+
+    in_channels: PositiveInt | None = None
+    """Channels of the clip (C); None inside a network: as many as the clip has."""
+    width: PositiveFloat = 1.0
+    """Factor on all channel counts, rounded to multiples of 8."""
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (64, 64, 128, 256)
+    """Channels of the stem and of blocks 2, 3 and 4, before `width`."""
+    num_units: PositiveInt = 2
+    """Residual units of each block."""
+    stem_kernel: Triple = (3, 7, 7)
+    """Kernel of the first convolution: frames, rows, columns."""
+    stem_stride: Triple = (1, 2, 2)
+    """Stride of the first convolution: frames, rows, columns."""
+    block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1))
+    """Strides of blocks 2, 3 and 4: frames, rows, columns."""
+    padding: PaddingMode = "tf_same"
+    """`tf_same` (the released code's numbers) or `symmetric`."""
+
+    def build(self, in_channels: int | None = None) -> Res3D:
+        """Return the backbone for clips of `in_channels` channels."""
+        return Res3D(
+            in_channels=in_channels or self.in_channels or 3,
+            width=self.width,
+            channels=self.channels,
+            num_units=self.num_units,
+            stem_kernel=self.stem_kernel,
+            stem_stride=self.stem_stride,
+            block_strides=self.block_strides,
+            padding=self.padding,
+        )
+
+
+class ConvNorm3d(nn.Module):
+    """A 3-D convolution without bias, zero padded to keep ceil(size / stride), and its batch normalisation."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel_size: Triple, stride: Triple, padding: PaddingMode
+    ) -> None:
+        super().__init__()
+        self.padding: PaddingMode = padding
+        self.conv = nn.Conv3d(in_channels, out_channels, kernel_size, stride=stride, bias=False)
+        self.norm = nn.BatchNorm3d(out_channels, eps=KERAS_NORM_EPS, momentum=KERAS_NORM_MOMENTUM)
+        # Keras cuts the normal off at two standard deviations; an uncut one of the same variance starts as well.
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="relu")
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        pads = [size // 2 for size in self.conv.kernel_size]
+        if self.padding == "symmetric" or all(step == 1 for step in self.conv.stride):
+            # The convolution pads by itself, which spares a copy of the clip.
+            x_BCTHW = nn.functional.conv3d(x_BCTHW, self.conv.weight, stride=self.conv.stride, padding=pads)
+        else:
+            padded = pad_same(
+                x_BCTHW, kernel_size=self.conv.kernel_size, stride=self.conv.stride, mode=self.padding
+            )
+            x_BCTHW = self.conv(padded)
+        out: Tensor = self.norm(x_BCTHW)
+        return out
+
+
+class ResidualUnit3d(nn.Module):
+    """Two 3x3x3 convolutions around a shortcut: relu(conv(relu(conv(x))) + shortcut(x))."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: Triple, project: bool, padding: PaddingMode
+    ) -> None:
+        super().__init__()
+        self.first = ConvNorm3d(in_channels, out_channels, kernel_size=(3, 3, 3), stride=stride, padding=padding)
+        self.second = ConvNorm3d(
+            out_channels, out_channels, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=padding
+        )
+        self.shortcut = (
+            ConvNorm3d(in_channels, out_channels, kernel_size=(1, 1, 1), stride=stride, padding=padding)
+            if project
+            else nn.Identity()
+        )
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        inner = self.second(self.first(x_BCTHW).relu_())
+        out: Tensor = (inner + self.shortcut(x_BCTHW)).relu_()
+        return out
+
+
+class Res3D(Backbone):
+    """Blocks 1 to 4 of Res3D.
+
+    Args:
+        in_channels: Channels of the clip (C).
+        width: Factor on all channel counts, rounded to multiples of 8.
+        channels: Channels of the stem and of blocks 2, 3 and 4, before `width`.
+        num_units: Residual units of each block.
+        stem_kernel: Kernel of the first convolution: frames, rows, columns.
+        stem_stride: Stride of the first convolution: frames, rows, columns.
+        block_strides: Strides of blocks 2, 3 and 4: frames, rows, columns.
+        padding: `tf_same` or `symmetric`.
+
+    Example:
+        >>> import torch
+        >>> Res3D(in_channels=3, width=0.25)(torch.zeros(1, 8, 3, 32, 40)).shape
+        torch.Size([1, 4, 64, 8, 10])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        width: float = 1.0,
+        channels: tuple[int, int, int, int] = (64, 64, 128, 256),
+        num_units: int = 2,
+        stem_kernel: Triple = (3, 7, 7),
+        stem_stride: Triple = (1, 2, 2),
+        block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1)),
+        padding: PaddingMode = "tf_same",
+    ) -> None:
+        stem, *rest = (scale_channels(count, width) for count in channels)
+        time_stride = stem_stride[0]
+        for stride in block_strides:
+            time_stride *= stride[0]
+        super().__init__(in_channels=in_channels, out_channels=rest[-1], time_stride=time_stride)
+        self.stem = ConvNorm3d(in_channels, stem, kernel_size=stem_kernel, stride=stem_stride, padding=padding)
+        units: list[nn.Module] = []
+        before = stem
+        for count, stride in zip(rest, block_strides, strict=True):
+            units.append(ResidualUnit3d(before, count, stride=stride, project=True, padding=padding))
+            units += [
+                ResidualUnit3d(count, count, stride=(1, 1, 1), project=False, padding=padding)
+                for _ in range(num_units - 1)
+            ]
+            before = count
+        self.units = nn.Sequential(*units)
+
+    def forward(self, x_BTCHW: Tensor) -> Tensor:
+        x_BCTHW = self.stem(x_BTCHW.transpose(1, 2)).relu_()
+        maps: Tensor = self.units(x_BCTHW)
+        return maps.transpose(1, 2)

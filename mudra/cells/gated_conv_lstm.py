@@ -1,0 +1,136 @@
+"""Gated ConvLSTM: variant (a), whose gates are one number per channel and whose candidate alone is convolved.
+
+Source: Zhang et al. 2018, equations 8-15; what the paper leaves silent after its released code (`GatedConvLSTM2D`).
+Differs: nothing.
+
+    Xbar_t = mean over H, W of X_t                        (8)
+    Hbar   = mean over H, W of H_{t-1}                    (9)
+    i_t = sigma(W_xi Xbar_t + W_hi Hbar + b_i)           (10)
+    f_t = sigma(W_xf Xbar_t + W_hf Hbar + b_f)           (11)
+    o_t = sigma(W_xo Xbar_t + W_ho Hbar + b_o)           (12)
+    G_t = tanh(W_xc * X_t + W_hc * H_{t-1} + b_c)        (13)
+    C_t = f_t . C_{t-1} + i_t . G_t                      (14)
+    H_t = o_t . tanh(C_t)                                (15)
+
+`*` is a depthwise convolution followed by a 1x1 one with nothing between them; i, f, o are spread over the map. There
+is no bias of one on the forget gate. All gate weights start at the same constant, 1/channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from mudra.cells.cell import (
+    Cell,
+    GateActivation,
+    Initialisation,
+    MapState,
+    apply_gate,
+    init_he_normal,
+    per_frame,
+    resolve_channels,
+)
+from mudra.config import Config, OddInt
+
+
+class GatedConvLSTMConfig(Config):
+    """Variant (a): gates from pooled maps."""
+
+    kind: Literal["gated_conv_lstm"] = "gated_conv_lstm"
+
+    in_channels: PositiveInt | None = None
+    """Channels of each frame's feature map (C); None inside a network: as many as come in."""
+    hidden_channels: PositiveInt | None = None
+    """Channels of the hidden and memory maps (D); None: as many as `in_channels`."""
+    kernel_size: OddInt = 3
+    """Side of the square depthwise kernels in cells of the map; odd, so that H and W are kept."""
+    gate_activation: GateActivation = "sigmoid"
+    """`sigmoid` (the paper) or `hard_sigmoid_keras`, clip(0.2 x + 0.5, 0, 1) (its code)."""
+    initialisation: Initialisation = "paper"
+    """`paper` (constant gate weights, he-normal convolutions) or `pytorch` (the layers' own defaults)."""
+
+    def build(self) -> GatedConvLSTMCell:
+        """Return the cell.
+
+        Raises:
+            ConfigError: If `in_channels` is None.
+        """
+        in_channels, hidden_channels = resolve_channels(self.in_channels, self.hidden_channels, kind=self.kind)
+        return GatedConvLSTMCell(
+            in_channels=in_channels,
+            hidden_channels=hidden_channels,
+            kernel_size=self.kernel_size,
+            gate_activation=self.gate_activation,
+            initialisation=self.initialisation,
+        )
+
+
+class GatedConvLSTMCell(Cell):
+    """Variant (a): gates from pooled maps, a depthwise-separable candidate.
+
+    Args:
+        in_channels: Channels of each frame's feature map (C).
+        hidden_channels: Channels of the hidden and memory maps (D).
+        kernel_size: Side of the square depthwise kernels; odd, so that H and W are kept.
+        gate_activation: `sigmoid` or `hard_sigmoid_keras`.
+        initialisation: `paper` or `pytorch`.
+
+    Example:
+        >>> import torch
+        >>> cell = GatedConvLSTMCell(in_channels=256, hidden_channels=256)
+        >>> sum(p.numel() for p in cell.parameters() if p.ndim > 1)  # weights of Table 1
+        528896
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: int = 3,
+        gate_activation: GateActivation = "sigmoid",
+        initialisation: Initialisation = "paper",
+    ) -> None:
+        super().__init__(in_channels, hidden_channels)
+        self.gate_activation: GateActivation = gate_activation
+        # The outputs hold i, f, o, in this order.
+        self.input_to_gates = nn.Linear(in_channels, 3 * hidden_channels)
+        self.hidden_to_gates = nn.Linear(hidden_channels, 3 * hidden_channels, bias=False)
+        self.input_to_candidate = _separable(in_channels, hidden_channels, kernel_size, bias=True)
+        self.hidden_to_candidate = _separable(hidden_channels, hidden_channels, kernel_size, bias=False)
+        if initialisation == "paper":
+            self._init_as_paper()
+
+    def _init_as_paper(self) -> None:
+        nn.init.constant_(self.input_to_gates.weight, 1.0 / self.in_channels)
+        nn.init.constant_(self.hidden_to_gates.weight, 1.0 / self.hidden_channels)
+        nn.init.zeros_(self.input_to_gates.bias)
+        for conv in [*self.input_to_candidate, *self.hidden_to_candidate]:
+            assert isinstance(conv, nn.Conv2d)
+            # Keras counts every input channel into the fan-in of a depthwise kernel too; that is what was trained.
+            init_he_normal(conv.weight, fan_in=conv.in_channels * conv.weight[0, 0].numel())
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
+
+    def precompute(self, x_BTCHW: Tensor) -> tuple[Tensor, ...]:
+        gates_BTE = self.input_to_gates(x_BTCHW.mean(dim=(-2, -1)))
+        return gates_BTE, per_frame(self.input_to_candidate, x_BTCHW)
+
+    def forward(self, from_input: tuple[Tensor, ...], state: MapState) -> MapState:
+        gates_BE, candidate_BDHW = from_input
+        gates_BE = gates_BE + self.hidden_to_gates(state.hidden_BDHW.mean(dim=(-2, -1)))
+        i_BD, f_BD, o_BD = apply_gate(gates_BE, self.gate_activation).chunk(3, dim=1)
+        g_BDHW = (candidate_BDHW + self.hidden_to_candidate(state.hidden_BDHW)).tanh()
+        memory_BDHW = f_BD[..., None, None] * state.memory_BDHW + i_BD[..., None, None] * g_BDHW
+        hidden_BDHW = o_BD[..., None, None] * memory_BDHW.tanh()
+        return MapState(hidden_BDHW, memory_BDHW)
+
+
+def _separable(in_channels: int, out_channels: int, kernel_size: int, *, bias: bool) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, kernel_size, padding=kernel_size // 2, groups=in_channels, bias=False),
+        nn.Conv2d(in_channels, out_channels, 1, bias=bias),
+    )

@@ -1,0 +1,120 @@
+"""A data set: its card, and its recordings by split."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mudra.datasets.card import DatasetCard
+from mudra.errors import DataError, nearest_name
+from mudra.types import Frames, Recording, Stream
+
+SPLITS = ("train", "validation", "test")
+SPLIT_SPELLINGS = {
+    **{name: name for name in SPLITS},
+    "training": "train",
+    **dict.fromkeys(("val", "valid", "dev"), "validation"),
+    "testing": "test",
+}
+
+FrameSource = Callable[[Recording, Stream], Frames]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Which recordings exist and what they show.
+
+    Args:
+        card: What is true of the set as a whole.
+        recordings: Recordings by split, in an order that does not depend on the file system.
+        root: The folder that every path lies below; None where the clips are drawn and not read.
+        looked_for: Folders and lists that were searched, for error messages.
+        notes: What a reader of the set should know about how it was read, one sentence each.
+        source: Makes the frames of a recording that is no file; None where they are read from `path`.
+    """
+
+    card: DatasetCard
+    recordings: dict[str, tuple[Recording, ...]]
+    root: Path | None = None
+    looked_for: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: FrameSource | None = None
+
+    def split(self, name: str) -> tuple[Recording, ...]:
+        """Return the recordings of one split, which are at least one.
+
+        Args:
+            name: `train`, `validation` or `test`, or another spelling of them (`val`, `dev`, ...).
+
+        Raises:
+            DataError: If no split has that name, or it holds no recording.
+        """
+        spelled = SPLIT_SPELLINGS.get(name.lower())
+        if spelled is None:
+            raise DataError(f"{self.card.name} has no split {name!r}", hint=nearest_name(name, SPLITS))
+        found = self.recordings.get(spelled, ())
+        if not found:
+            where = f"; looked for {shorten(self.looked_for)}" if self.looked_for else ""
+            sizes = ", ".join(f"{key} ({len(value)})" for key, value in self.recordings.items() if value)
+            raise DataError(f"0 recordings in split {spelled!r} of {self.card.name}{where}", hint=f"not empty: {sizes}")
+        return found
+
+    def all_recordings(self) -> tuple[Recording, ...]:
+        """Return the recordings of all splits, one split after the other."""
+        return tuple(recording for split in self.recordings.values() for recording in split)
+
+    def class_counts(self, split: str | None = None) -> dict[str, int]:
+        """Return how many recordings each class has, in one split or in all; a class without any counts 0."""
+        counts = dict.fromkeys(self.card.classes, 0)
+        for recording in self.all_recordings() if split is None else self.recordings.get(split, ()):
+            if recording.label is not None:
+                counts[self.card.classes[recording.label]] += 1
+        return counts
+
+    def leaking_subjects(self) -> dict[str, tuple[str, ...]]:
+        """Return the subjects found in more than one split, with those splits."""
+        splits: dict[str, set[str]] = defaultdict(set)
+        for split, recordings in self.recordings.items():
+            for recording in recordings:
+                splits[recording.subject].add(split)
+        leaks = {who: tuple(sorted(where)) for who, where in sorted(splits.items()) if len(where) > 1}
+        leaks.pop("", None)
+        return leaks
+
+    def with_classes(self, classes: Sequence[str]) -> Dataset:
+        """Return the same recordings labelled by another list of classes, such as that of trained weights.
+
+        Args:
+            classes: Class names; the position is the new label. They may be more than the set has.
+
+        Raises:
+            DataError: If a class of this set is not among them.
+        """
+        missing = [name for name in self.card.classes if name not in classes]
+        if missing:
+            raise DataError(
+                f"{self.card.name} has {len(missing)} of {len(self.card.classes)} classes that the {len(classes)} "
+                f"wanted ones lack: {shorten(missing)}",
+                hint=nearest_name(missing[0], classes),
+            )
+        index = [list(classes).index(name) for name in self.card.classes]
+        mirror = {name: self.card.mirror.get(name) for name in classes}
+        recordings = {
+            split: tuple(replace(r, label=None if r.label is None else index[r.label]) for r in found)
+            for split, found in self.recordings.items()
+        }
+        card = self.card.model_copy(update={"classes": tuple(classes), "mirror": mirror})
+        return replace(self, card=card, recordings=recordings)
+
+
+def shorten(names: Iterable[object], *, limit: int = 3) -> str:
+    """Join the first names, and say when there are more.
+
+    Example:
+        >>> shorten(["a", "b", "c", "d"])
+        'a, b, c, ... (4 in all)'
+    """
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:limit]) + (f", ... ({len(shown)} in all)" if len(shown) > limit else "")

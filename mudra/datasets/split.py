@@ -1,0 +1,158 @@
+"""Splitting recordings by subject or by chance, so that the same clips always land in the same split.
+
+Every subject and every clip is drawn by a hash of the seed and its own name: neither the order of the file system nor
+the folder that the set lies in matters.
+
+- By subject: all clips of a subject stay together. Subjects are ranked by their hash, and each split takes its share
+  of that ranking, at least one. More clips of known subjects change nothing; a new subject can move others.
+- By chance: each clip falls where its hash says, whatever other clips exist, so that adding clips moves none. A class
+  that so misses a split lends it the clip whose hash is nearest, if it has enough clips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from mudra.errors import ConfigError
+
+SplitBy = Literal["subject", "chance"]
+
+
+class Clip(NamedTuple):
+    """What the draw needs to know of a recording.
+
+    Args:
+        key: A name that is unique in the set and the same on every machine: the path below the root.
+        label: Its class.
+        subject: Who performs; empty where that is not known.
+    """
+
+    key: str
+    label: str
+    subject: str = ""
+
+
+class Assignment(NamedTuple):
+    """Where the clips went.
+
+    Args:
+        splits: The split of each clip, in the order of the clips.
+        by_subject: Whether the subject of every clip is known and in one split alone.
+        notes: Why the draw is not the one asked for, one sentence each.
+    """
+
+    splits: tuple[str, ...]
+    by_subject: bool
+    notes: tuple[str, ...]
+
+
+def assign_splits(
+    clips: Sequence[Clip], *, fractions: Mapping[str, float], split_by: SplitBy = "subject", seed: int = 0
+) -> Assignment:
+    """Draw a split for each clip.
+
+    Args:
+        fractions: Share of each split, adding up to 1. A share of 0 leaves the split empty.
+        split_by: `subject` keeps each subject's clips together; with fewer subjects than splits the draw falls back
+            to chance and says so. Clips whose subject is not known go to the first split.
+        seed: Another seed draws other splits.
+
+    Raises:
+        ConfigError: If the fractions are negative or do not add up to 1.
+    """
+    check_fractions(fractions)
+    wanted = {name: share for name, share in fractions.items() if share > 0}
+    subjects = sorted({clip.subject for clip in clips} - {""})
+    note = _why_not_by_subject(subjects, len(wanted)) if split_by == "subject" else ""
+    if split_by == "subject" and not note:
+        return _by_subject(clips, _deal_subjects(subjects, wanted, seed), next(iter(wanted)))
+    by_key: dict[str, str] = {}
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for clip in clips:
+        by_class[clip.label].append(clip.key)
+    for keys in by_class.values():
+        by_key.update(_draw_class(keys, wanted, seed))
+    return Assignment(tuple(by_key[clip.key] for clip in clips), False, (note,) if note else ())
+
+
+def check_fractions(fractions: Mapping[str, float]) -> None:
+    """Refuse shares that are no division of the whole.
+
+    Raises:
+        ConfigError: If one is negative or they do not add up to 1.
+    """
+    shares = list(fractions.values())
+    if min(shares, default=-1.0) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+        shown = ", ".join(f"{name} {share:g}" for name, share in fractions.items())
+        raise ConfigError(
+            f"the fractions of the splits are {shown}; wanted none below 0 and a sum of 1",
+            hint="for example data.fractions=[0.7, 0.15, 0.15]",
+        )
+
+
+def _why_not_by_subject(subjects: Sequence[str], num_splits: int) -> str:
+    if len(subjects) >= num_splits:
+        return ""
+    if not subjects:
+        why = "no clip's subject is known, so one person may be in several splits"
+    else:
+        count = f"{len(subjects)} subject{'s' if len(subjects) > 1 else ''}"
+        why = f"{count} cannot fill {num_splits} splits, so the same person is in several"
+    return f"split by chance, not by subject: {why} and scores will flatter"
+
+
+def _by_subject(clips: Sequence[Clip], split_of: Mapping[str, str], unnamed_go_to: str) -> Assignment:
+    unnamed = sum(not clip.subject for clip in clips)
+    note = f"{unnamed} of {len(clips)} clips name no subject: all are in {unnamed_go_to}, whoever they show"
+    splits = tuple(split_of.get(clip.subject, unnamed_go_to) for clip in clips)
+    return Assignment(splits, not unnamed, (note,) if unnamed else ())
+
+
+def _deal_subjects(subjects: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Give each split its share of the ranked subjects: one first, then whoever lacks most."""
+    counts = dict.fromkeys(fractions, 1)
+    for _ in range(len(subjects) - len(counts)):
+        lacks = {name: share * len(subjects) - counts[name] for name, share in fractions.items()}
+        counts[max(lacks, key=lambda name: lacks[name])] += 1
+    ranked = sorted(subjects, key=lambda subject: _draw(seed, "subject", subject))
+    # The smallest splits stand first in the ranking: a new subject then rarely changes who is tested.
+    names = [name for name in reversed(list(fractions)) for _ in range(counts[name])]
+    return dict(zip(ranked, names, strict=True))
+
+
+def _draw_class(keys: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+    drawn = {key: _draw(seed, "clip", key) for key in keys}
+    bounds: dict[str, tuple[float, float]] = {}
+    start = 0.0
+    for name, share in fractions.items():
+        bounds[name] = (start, start + share)
+        start += share
+    last = list(fractions)[-1]
+    splits = {key: next((n for n, (_, end) in bounds.items() if value < end), last) for key, value in drawn.items()}
+    if len(keys) < len(fractions):
+        # Too few to have one everywhere: what there is serves training.
+        return dict.fromkeys(keys, next(iter(fractions)))
+    for name in fractions:
+        _lend(splits, name, drawn, bounds[name])
+    return splits
+
+
+def _lend(splits: dict[str, str], name: str, drawn: Mapping[str, float], bound: tuple[float, float]) -> None:
+    """Give an empty split the nearest clip of a split that keeps at least one."""
+    held = list(splits.values())
+    if name in held:
+        return
+    spare = [key for key in splits if held.count(splits[key]) > 1]
+    middle = sum(bound) / 2
+    nearest = min(spare, key=lambda key: (abs(drawn[key] - middle), key))
+    splits[nearest] = name
+
+
+def _draw(seed: int, what: str, name: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but the arguments."""
+    digest = hashlib.blake2b(f"{seed}/{what}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
