@@ -1,4 +1,4 @@
-"""The frozen base of every config: unknown keys are refused with the nearest name, YAML in and out, key=value overrides.
+"""The frozen base of every config: unknown keys refused with the nearest name, YAML in and out, key=value overrides.
 
 A config stands beside the component that it describes. Values come from Python, from a YAML file or from the command
 line as `dotted.path=value`; all three are checked by the same pydantic model.
@@ -174,14 +174,18 @@ def _explain(error: ValidationError, cls: type[BaseModel], source: str) -> Confi
             lines.append(f"key {dotted!r} got {item['input']!r}: {message}" if dotted else message)
             expected = (item.get("ctx") or {}).get("expected_tags") or (item.get("ctx") or {}).get("expected")
             if expected and isinstance(item["input"], str):
-                hints.append(nearest_name(item["input"], [w.strip(" '") for w in str(expected).replace(" or ", ",").split(",")]))
+                hints.append(
+                    nearest_name(item["input"], [w.strip(" '") for w in str(expected).replace(" or ", ",").split(",")])
+                )
     return ConfigError(where + "; ".join(lines), hint=" ".join(dict.fromkeys(h for h in hints if h)))
 
 
 def _known_keys(cls: type[BaseModel], path: list[str]) -> list[str]:
     models: list[type[BaseModel]] = [cls]
     for part in path:
-        nested = [m for model in models if part in model.model_fields for m in _models_in(model.model_fields[part].annotation)]
+        nested = [
+            m for model in models if part in model.model_fields for m in configs_in(model.model_fields[part].annotation)
+        ]
         # Union members put their tag into the location; it is no key, so the models stay the same.
         models = nested or [m for m in models if _tag(m) == part] or models
     return [key for model in models for key in model.model_fields]
@@ -192,9 +196,10 @@ def _tag(model: type[BaseModel]) -> str | None:
     return None if kind is None else str(kind.default)
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def configs_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the configs that a type names: itself, the members of a union, the elements of a tuple."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if isinstance(annotation, types.GenericAlias) or typing.get_origin(annotation) is not None:
-        return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_origin(annotation) is not None:
+        return [model for part in typing.get_args(annotation) for model in configs_in(part)]
     return []

@@ -79,9 +79,7 @@ class ConvNorm3d(nn.Module):
             # The convolution pads by itself, which spares a copy of the clip.
             x_BCTHW = nn.functional.conv3d(x_BCTHW, self.conv.weight, stride=self.conv.stride, padding=pads)
         else:
-            padded = pad_same(
-                x_BCTHW, kernel_size=self.conv.kernel_size, stride=self.conv.stride, mode=self.padding
-            )
+            padded = pad_same(x_BCTHW, kernel_size=self.conv.kernel_size, stride=self.conv.stride, mode=self.padding)
             x_BCTHW = self.conv(padded)
         out: Tensor = self.norm(x_BCTHW)
         return out
@@ -95,9 +93,7 @@ class ResidualUnit3d(nn.Module):
     ) -> None:
         super().__init__()
         self.first = ConvNorm3d(in_channels, out_channels, kernel_size=(3, 3, 3), stride=stride, padding=padding)
-        self.second = ConvNorm3d(
-            out_channels, out_channels, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=padding
-        )
+        self.second = ConvNorm3d(out_channels, out_channels, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=padding)
         self.shortcut = (
             ConvNorm3d(in_channels, out_channels, kernel_size=(1, 1, 1), stride=stride, padding=padding)
             if project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from mudra.config import Config
@@ -78,7 +79,8 @@ class DatasetCard(Config):
         if unknown:
             shown = ", ".join(map(repr, unknown[:3])) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
             verb, them = ("has", "it") if len(unknown) == 1 else ("have", "them")
-            example = f"data.mirror={{{unknown[0]}: {unknown[0]}}}"
+            # As YAML writes it: a class called 001 must be quoted to stay a name.
+            example = "data.mirror=" + yaml.safe_dump({unknown[0]: unknown[0]}, default_flow_style=True).strip()
             return f"clips are not mirrored: {shown} {verb} no known mirror partner; name {them}, for example {example}"
         swapped = [f"{name}/{self.mirror[name]}" for name in self.classes if name < (self.mirror[name] or "")]
         if not swapped:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mudra.datasets.card import DatasetCard
 from mudra.errors import DataError, nearest_name
 from mudra.types import Frames, Recording, Stream
+from mudra.video.listing import natural_key
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SPELLINGS = {
@@ -30,7 +31,7 @@ class Dataset:
         card: What is true of the set as a whole.
         recordings: Recordings by split, in an order that does not depend on the file system.
         root: The folder that every path lies below; None where the clips are drawn and not read.
-        looked_for: Folders and lists that were searched, for error messages.
+        looked_for: For each split the places that were searched, for error messages.
         notes: What a reader of the set should know about how it was read, one sentence each.
         source: Makes the frames of a recording that is no file; None where they are read from `path`.
     """
@@ -38,7 +39,7 @@ class Dataset:
     card: DatasetCard
     recordings: dict[str, tuple[Recording, ...]]
     root: Path | None = None
-    looked_for: tuple[str, ...] = ()
+    looked_for: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: FrameSource | None = None
 
@@ -56,9 +57,12 @@ class Dataset:
             raise DataError(f"{self.card.name} has no split {name!r}", hint=nearest_name(name, SPLITS))
         found = self.recordings.get(spelled, ())
         if not found:
-            where = f"; looked for {shorten(self.looked_for)}" if self.looked_for else ""
+            where = "; looked for " + shorten(self.looked_for[spelled]) if spelled in self.looked_for else ""
             sizes = ", ".join(f"{key} ({len(value)})" for key, value in self.recordings.items() if value)
-            raise DataError(f"0 recordings in split {spelled!r} of {self.card.name}{where}", hint=f"not empty: {sizes}")
+            raise DataError(
+                f"0 recordings in split {spelled!r} of {self.card.name}{where}",
+                hint=f"not empty: {sizes}" if sizes else "all splits are empty",
+            )
         return found
 
     def all_recordings(self) -> tuple[Recording, ...]:
@@ -107,6 +111,31 @@ class Dataset:
         }
         card = self.card.model_copy(update={"classes": tuple(classes), "mirror": mirror})
         return replace(self, card=card, recordings=recordings)
+
+
+def order_classes(labels: Iterable[str], classes: Sequence[str] | None, *, where: str) -> tuple[str, ...]:
+    """Return the class names in the order of their labels.
+
+    Args:
+        labels: The name of each recording's class.
+        classes: The wanted order; None for the natural one ("sign2" before "sign10").
+        where: The list or folder, for the error message.
+
+    Raises:
+        DataError: If a recording's class is not in `classes`.
+    """
+    # The name itself decides between names that differ in case alone: their order must not hang on the hash seed.
+    seen = sorted(set(labels), key=lambda name: (natural_key(name), name))
+    if classes is None:
+        return tuple(seen)
+    unknown = [name for name in seen if name not in classes]
+    if unknown:
+        raise DataError(
+            f"{where}: {len(unknown)} classes are not among the {len(classes)} that the config names: "
+            f"{shorten(unknown)}",
+            hint=nearest_name(unknown[0], classes),
+        )
+    return tuple(classes)
 
 
 def shorten(names: Iterable[object], *, limit: int = 3) -> str:

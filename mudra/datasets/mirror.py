@@ -4,7 +4,7 @@ A swipe to the left becomes one to the right; a label that is kept would be wron
 
 - A name with a side (`left`, `right`, `cw`, `counterclockwise`, ...) is paired with the class that has the other side
   in the same places; without such a class its partner is unknown.
-- A name made only of `SYMMETRIC_WORDS` is its own partner.
+- A name made only of words known to be symmetric (`push`, `swipe up`, `thumb down`) is its own partner.
 - Any other name (`hello`, `rotate`, `sign_12`) has no known partner. One such class is enough to forbid mirroring;
   whoever knows better says so in the config: `data.mirror={hello: hello}`.
 """
@@ -27,20 +27,23 @@ SPELLINGS = {
     **dict.fromkeys(("counterclockwise", "anticlockwise", "acw"), "ccw"),
 }
 
-# Words whose motion or pose looks the same in a mirror, apart from which hand does it. Turning words (`rotate`,
-# `circle`, `roll`, `twist`) are missing on purpose: alone they do not tell their direction, and mirroring changes it.
+# Words that look the same in a mirror, apart from which hand acts. Turning words (`rotate`, `circle`, `twist`) are
+# missing on purpose: alone they do not tell their direction, and mirroring changes it.
+DIRECTIONS = frozenset(
+    "up upward upwards down downward downwards forward forwards backward backwards in out away".split()  # noqa: SIM905
+)
+# These travel somewhere: symmetric only beside a direction that is.
+TRAVELS = frozenset("swipe swiping sweep slide sliding scroll scrolling move moving".split())  # noqa: SIM905
 SYMMETRIC_WORDS = frozenset(
+    # One word a line, as a list would stand, hides which ones belong together.
     """
-    up upward upwards down downward downwards forward forwards backward backwards away in out
-    swipe swiping sweep slide sliding scroll scrolling move moving motion
-    open opening close closing grab grabbing grasp release fist palm hand hands
-    pinch pinching expand expanding zoom zooming push pushing pull pulling
-    tap tapping click clicking press knock once twice double single
+    open opening close closing grab grabbing grasp release pinch pinching expand expanding zoom zooming
+    push pushing pull pulling tap tapping click clicking press knock once twice double single
     wave waving shake shaking clap clapping applaud stop pause nod nodding
-    finger fingers thumb thumbs one two three four five full
+    hand hands palm fist finger fingers thumb thumbs one two three four five full
     walk walking run running jump jumping sit sitting stand standing lie lying fall falling sitdown standup
-    no none nothing idle rest background gesture with and the a to of
-    """.split()
+    no none nothing idle rest background motion gesture with and the to of
+    """.split()  # noqa: SIM905
 )
 
 
@@ -69,7 +72,7 @@ def guess_mirror_pairs(classes: Sequence[str]) -> dict[str, str | None]:
             other = by_words.get(tuple(SIDES.get(word, word) for word in spoken))
             partners[name] = other if spoken in by_words else None
         else:
-            partners[name] = name if spoken and SYMMETRIC_WORDS.issuperset(spoken) else None
+            partners[name] = name if _is_symmetric(spoken) else None
     return partners
 
 
@@ -103,6 +106,12 @@ def complete_mirror_pairs(classes: Sequence[str], said: Mapping[str, str | None]
                 hint="partners are mutual: name each class once, for example {swipe_left: swipe_right}",
             )
     return pairs
+
+
+def _is_symmetric(words: tuple[str, ...]) -> bool:
+    rest = set(words) - SYMMETRIC_WORDS
+    goes_astray = not rest.isdisjoint(TRAVELS) and rest.isdisjoint(DIRECTIONS)
+    return bool(words) and rest <= DIRECTIONS | TRAVELS and not goes_astray
 
 
 def _unpair(pairs: dict[str, str | None], name: str) -> None:

@@ -13,11 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal, NamedTuple
 
+from mudra.datasets.dataset import SPLITS
 from mudra.errors import ConfigError
+from mudra.types import Recording
+
+FRACTIONS = (0.7, 0.15, 0.15)
 
 SplitBy = Literal["subject", "chance"]
 
@@ -36,18 +42,86 @@ class Clip(NamedTuple):
     subject: str = ""
 
 
+class Divided(NamedTuple):
+    """Recordings by split.
+
+    Args:
+        recordings: Recordings of each split, in the order in which they came.
+        subjects_disjoint: Whether every recording names its subject and no subject is in two splits.
+        notes: What was drawn and why, one sentence each.
+    """
+
+    recordings: dict[str, tuple[Recording, ...]]
+    subjects_disjoint: bool
+    notes: tuple[str, ...]
+
+
 class Assignment(NamedTuple):
     """Where the clips went.
 
     Args:
         splits: The split of each clip, in the order of the clips.
-        by_subject: Whether the subject of every clip is known and in one split alone.
         notes: Why the draw is not the one asked for, one sentence each.
     """
 
     splits: tuple[str, ...]
-    by_subject: bool
     notes: tuple[str, ...]
+
+
+def divide(
+    recordings: Sequence[Recording],
+    *,
+    classes: Sequence[str],
+    root: Path,
+    split_by: SplitBy = "subject",
+    fractions: tuple[float, float, float] = FRACTIONS,
+    seed: int = 0,
+) -> Divided:
+    """Sort recordings into splits, and draw the splits that are missing.
+
+    Args:
+        recordings: Their `split` is the one that they were found in; empty where it is to be drawn.
+        classes: Names of their labels.
+        root: Folder that a draw does not depend on: recordings are known by their path below it.
+        split_by: See `assign_splits`.
+        fractions: Shares of train, validation and test. Where splits were found but no validation, it is drawn from
+            train with these shares; a share of 0 leaves it empty.
+        seed: Another seed draws other splits.
+
+    Raises:
+        ConfigError: If the fractions are negative or do not add up to 1.
+    """
+    shares = dict(zip(SPLITS, fractions, strict=True))
+    check_fractions(shares)
+    found = Counter(recording.split for recording in recordings)
+    notes: tuple[str, ...] = ()
+    if found["train"] and not found["validation"] and shares["validation"]:
+        whole = shares["train"] + shares["validation"]
+        shares = {name: shares[name] / whole for name in ("train", "validation")}
+        notes = ("no validation split was found: it is drawn from train",)
+        drawn = [recording.split == "train" for recording in recordings]
+    else:
+        drawn = [not recording.split for recording in recordings]
+    clips = [
+        Clip(_below(recording.key, root), classes[recording.label or 0], recording.subject)
+        for recording, is_drawn in zip(recordings, drawn, strict=True)
+        if is_drawn
+    ]
+    assigned = assign_splits(clips, fractions=shares, split_by=split_by, seed=seed)
+    splits = iter(assigned.splits)
+    done = [replace(r, split=next(splits)) if d else r for r, d in zip(recordings, drawn, strict=True)]
+    by_split = {name: tuple(r for r in done if r.split == name) for name in SPLITS}
+    return Divided(by_split, _is_disjoint(done), (*notes, *assigned.notes))
+
+
+def _below(key: str, root: Path) -> str:
+    return key.removeprefix(str(root)).replace("\\", "/").lstrip("/")
+
+
+def _is_disjoint(recordings: Sequence[Recording]) -> bool:
+    pairs = {(recording.subject, recording.split) for recording in recordings}
+    subjects = [subject for subject, _ in pairs]
+    return all(subjects) and len(subjects) == len(set(subjects))
 
 
 def assign_splits(
@@ -65,6 +139,8 @@ def assign_splits(
         ConfigError: If the fractions are negative or do not add up to 1.
     """
     check_fractions(fractions)
+    if not clips:
+        return Assignment((), ())
     wanted = {name: share for name, share in fractions.items() if share > 0}
     subjects = sorted({clip.subject for clip in clips} - {""})
     note = _why_not_by_subject(subjects, len(wanted)) if split_by == "subject" else ""
@@ -76,7 +152,7 @@ def assign_splits(
         by_class[clip.label].append(clip.key)
     for keys in by_class.values():
         by_key.update(_draw_class(keys, wanted, seed))
-    return Assignment(tuple(by_key[clip.key] for clip in clips), False, (note,) if note else ())
+    return Assignment(tuple(by_key[clip.key] for clip in clips), (note,) if note else ())
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
@@ -109,7 +185,7 @@ def _by_subject(clips: Sequence[Clip], split_of: Mapping[str, str], unnamed_go_t
     unnamed = sum(not clip.subject for clip in clips)
     note = f"{unnamed} of {len(clips)} clips name no subject: all are in {unnamed_go_to}, whoever they show"
     splits = tuple(split_of.get(clip.subject, unnamed_go_to) for clip in clips)
-    return Assignment(splits, not unnamed, (note,) if unnamed else ())
+    return Assignment(splits, (note,) if unnamed else ())
 
 
 def _deal_subjects(subjects: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:

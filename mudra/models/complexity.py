@@ -97,7 +97,7 @@ def _flops_of(part: nn.Module, name: str, flops: dict[str, int]) -> int:
 
 
 def _flops_by_module(network: nn.Module, shape: tuple[int, ...]) -> dict[str, int]:
-    from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: PLC0415
+    from torch._subclasses.fake_tensor import FakeTensorMode
 
     was_training = network.training
     network.eval()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ DPI = 100
 CAPTION_PX = 26
 CAPTION_LETTER_PX = 8  # mean width of a letter of 10 points
 # Captions are names that users gave: a "$" in one is no formula.
-CAPTION_STYLE = {"size": 10, "color": "#333333", "verticalalignment": "center", "parse_math": False}
+CAPTION_STYLE: dict[str, Any] = {"size": 10, "color": "#333333", "verticalalignment": "center", "parse_math": False}
 
 
 class GridRow(NamedTuple):
@@ -127,7 +127,7 @@ def image_grid(rows: Sequence[GridRow], *, height_px: int = 96) -> UInt8Array:
         >>> image_grid([GridRow("grab", [np.zeros((48, 64, 3), np.uint8)] * 3)], height_px=96).shape
         (124, 390, 3)
     """
-    drawn = [[_scale(draw_frames(frame[None])[0], height_px) for frame in row.frames] for row in rows]
+    drawn = [[_scale(picture, height_px) for picture in _draw_row(row.frames)] for row in rows]
     if not any(drawn):
         raise ClipError("a grid without pictures", hint="give at least one row with one frame")
     width_px = max(sum(picture.shape[1] + GAP_PX for picture in pictures) for pictures in drawn)
@@ -157,7 +157,8 @@ def encode_picture(picture_HWC: UInt8Array, *, suffix: str = ".png") -> bytes:
         picture_HWC: uint8 RGB, shape (H, W, 3).
         suffix: `.png` (exact) or `.jpg` (a fifth of the size for photographs, quality 88).
     """
-    encoded = cv2.imencode(suffix, cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+    options = [cv2.IMWRITE_JPEG_QUALITY, 88] if suffix == ".jpg" else []
+    encoded = cv2.imencode(suffix, cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), options)[1]
     return bytes(encoded.tobytes())
 
 
@@ -191,9 +192,16 @@ def _draw_flow(flow_THWC: FloatArray) -> UInt8Array:
     return np.stack([cv2.cvtColor(hsv_HWC, cv2.COLOR_HSV2RGB) for hsv_HWC in hsv_THWC]).astype(np.uint8)
 
 
+def _draw_row(frames: Sequence[npt.NDArray[np.generic]]) -> list[UInt8Array]:
+    # Frames of one clip are scaled together; frames that cannot be stacked are no clip, and each stands for itself.
+    if len({(frame.shape, frame.dtype) for frame in frames}) == 1:
+        return list(draw_frames(np.stack(frames)))
+    return [draw_frames(frame[None])[0] for frame in frames]
+
+
 def _enlarge(frames_THWC: UInt8Array) -> UInt8Array:
     factor = -(-LEAST_TILE_PX // frames_THWC.shape[2])
-    return frames_THWC.repeat(factor, axis=1).repeat(factor, axis=2)
+    return np.repeat(np.repeat(frames_THWC, factor, axis=1), factor, axis=2)
 
 
 def _scale(picture_HWC: UInt8Array, height_px: int) -> UInt8Array:
@@ -201,7 +209,8 @@ def _scale(picture_HWC: UInt8Array, height_px: int) -> UInt8Array:
     # Area averages when shrinking, and shows the pixels as they are when enlarging.
     method = cv2.INTER_AREA if height > height_px else cv2.INTER_NEAREST
     size = (max(1, round(width * height_px / height)), height_px)
-    return cv2.resize(picture_HWC, size, interpolation=method).astype(np.uint8)
+    scaled_HWC: UInt8Array = cv2.resize(picture_HWC, size, interpolation=method)
+    return scaled_HWC
 
 
 def _with_strip(tile_HWC: UInt8Array, text: str) -> UInt8Array:

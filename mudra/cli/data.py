@@ -1,0 +1,137 @@
+"""`mudra data`: look at a data set, check its files, or write the built-in one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import typer
+
+app = typer.Typer(help="Look at data sets, check files, write the built-in set.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def info(
+    path: str = typer.Argument(..., metavar="PATH", help="Folder, CSV or `synthetic`."),
+    overrides: list[str] = typer.Argument(None, metavar="[key=value ...]", help="Settings of the data set."),
+    grid: Path = typer.Option(None, "--grid", help="Write a picture of examples here (.png)."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show classes, counts per split, lengths, frame rates, balance and subjects of a data set.
+
+    Example: mudra data info my_gestures --grid examples.png
+    """
+    from mudra.cli.common import show_progress
+    from mudra.datasets import describe, draw_examples
+
+    dataset = _open(path, overrides or [])
+    with show_progress() as progress:
+        facts = describe(dataset, progress=lambda done, total: progress(done, total, "reading headers"))
+    if as_json:
+        typer.echo(json.dumps(_facts_json(facts), indent=2))
+    else:
+        _tell(facts)
+    if grid is not None:
+        draw_examples(dataset, grid, split=next(split for split, found in dataset.recordings.items() if found))
+        typer.echo(f"examples: {grid}", err=as_json)
+
+
+@app.command()
+def check(
+    path: str = typer.Argument(..., metavar="PATH", help="File, folder, pattern or CSV."),
+    num_workers: int = typer.Option(None, "--workers", help="Processes; default one per core."),
+    is_fresh: bool = typer.Option(False, "--fresh", help="Decode again what was found good before."),
+) -> None:
+    """Decode every file and list the damaged ones; exit code 3 when there are any.
+
+    Example: mudra data check my_gestures
+    """
+    from mudra.cli.common import show_progress
+    from mudra.datasets import check_recordings
+
+    is_table = path.endswith(".csv")
+    what = _open(path, []).all_recordings() if is_table else path
+    workers = num_workers if num_workers is not None else os.cpu_count() or 1
+    seen = [0]
+    with show_progress() as progress:
+
+        def report(done: int, total: int) -> None:
+            seen[0] = total
+            progress(done, total, "decoding files")
+
+        bad = check_recordings(what, num_workers=workers, use_cache=not is_fresh, progress=report)
+    for damage in bad:
+        typer.echo(f"{damage.path}: {damage.reason} [{', '.join(damage.signals)}]")
+    typer.echo(f"{seen[0]} files checked, {len(bad)} damaged")
+    if bad:
+        raise typer.Exit(3)
+
+
+@app.command()
+def synth(
+    out: Path = typer.Argument(..., metavar="OUT", help="Folder to write into."),
+    overrides: list[str] = typer.Argument(None, metavar="[key=value ...]", help="Settings, for example seed=1."),
+) -> None:
+    """Write the built-in data set as video files: H.264 colour, lossless depth, clips.csv, long streams.
+
+    Example: mudra data synth drawn clips_per_class_train=10
+    """
+    from mudra.cli.common import show_progress
+    from mudra.datasets.synthetic import SyntheticConfig, write_synthetic
+
+    config = SyntheticConfig().with_overrides(overrides or [])
+    with show_progress() as progress:
+        table = write_synthetic(out, config, progress=lambda done, total: progress(done, total, "drawing clips"))
+    typer.echo(f"written: {table}")
+
+
+def _open(path: str, overrides: list[str]):  # type: ignore[no-untyped-def]
+    from mudra.datasets import detect
+    from mudra.datasets.synthetic import SyntheticConfig
+
+    config = SyntheticConfig() if path == "synthetic" else detect(Path(path))
+    return config.with_overrides(overrides).build()
+
+
+def _facts_json(facts) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    from dataclasses import asdict
+
+    values = asdict(facts)
+    values["sizes"] = [{"height": h, "width": w, "recordings": count} for (h, w), count in facts.sizes.items()]
+    for name in ("length_s", "length_frames", "fps"):
+        spread = getattr(facts, name)
+        values[name] = spread._asdict() if spread is not None else None
+    values["splits"] = {split: found._asdict() for split, found in facts.splits.items()}
+    return values
+
+
+def _tell(facts) -> None:  # type: ignore[no-untyped-def]
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{facts.name}: {len(facts.classes)} classes, {facts.num_measured} recordings measured, {facts.total_s / 60:.1f} min")
+    table = Table("class", *facts.splits, box=None)
+    for name in facts.classes:
+        table.add_row(name, *(str(found.class_counts[name]) for found in facts.splits.values()))
+    table.add_row("all", *(str(found.num_recordings) for found in facts.splits.values()))
+    table.add_row("subjects", *(str(found.num_subjects) for found in facts.splits.values()))
+    console.print(table)
+    for title, spread, unit in (
+        ("length", facts.length_s, "s"),
+        ("length", facts.length_frames, "frames"),
+        ("frame rate", facts.fps, "per s"),
+    ):
+        if spread is not None:
+            console.print(f"{title}: {spread.minimum:.4g} to {spread.maximum:.4g} {unit}, median {spread.median:.4g}")
+    sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in list(facts.sizes.items())[:4])
+    console.print(f"sizes: {sizes}")
+    console.print(f"largest class has {facts.imbalance:.2f} times the smallest one's recordings")
+    leaks = ", ".join(f"{who} ({' and '.join(where)})" for who, where in list(facts.leaking_subjects.items())[:6])
+    console.print(f"subjects in more than one split: {leaks or 'none'}")
+    console.print(facts.mirror)
+    for path, reason in facts.unreadable[:10]:
+        console.print(f"cannot be opened: {path}: {reason}")
+    for warning in facts.warnings:
+        console.print(f"warning: {warning}")

@@ -1,0 +1,76 @@
+"""`mudra evaluate`: a run is judged on labelled recordings; a report is left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+
+def evaluate(
+    run: Path = typer.Argument(..., metavar="RUN", help="The run folder."),
+    data: str = typer.Option(None, "--data", help="Folder, CSV or `synthetic`; default the run's own data."),
+    split: str = typer.Option("test", "--split", help="train, validation or test."),
+    out: Path = typer.Option(None, "--out", help="Where the report goes; default the run folder."),
+    as_json: bool = typer.Option(False, "--json", help="Print all scores as JSON."),
+) -> None:
+    """Judge a run on labelled recordings: report.html, predictions.csv and scores.json.
+
+    Example: mudra evaluate runs/mine --split validation
+             mudra evaluate runs/mine --data other_people --split test --out results
+    """
+    from mudra.cli.common import find_dataset, open_sources_of, show_progress
+    from mudra.serving import evaluate as judge
+    from mudra.serving import load, write_evaluation
+    from mudra.training import RunConfig
+    from mudra.training.callback import read_curves
+
+    predictor = load(run)
+    config = RunConfig.from_yaml(run / "run.yaml")
+    dataset = find_dataset(data, config, predictor.classes)
+    recordings = dataset.split(split)
+    opener = open_sources_of(dataset, predictor.card.clip.streams)
+    curves_path = run / "metrics.csv"
+    with show_progress() as progress:
+        result = judge(predictor, recordings, open_sources=opener, progress=progress)
+        report = write_evaluation(
+            out or run,
+            result,
+            predictor,
+            title=f"{run.name}: {dataset.card.name}, {split}",
+            facts=_facts(predictor.card, config, dataset.card.name, data, split),
+            open_sources=opener,
+            curves=read_curves(curves_path) if curves_path.exists() else None,
+        )
+    for clip in result.unread:
+        typer.echo(f"not read: {clip.path}: {clip.reason}", err=True)
+    if as_json:
+        typer.echo(json.dumps(result.scores.to_json(), indent=2))
+    else:
+        scores = result.scores
+        typer.echo(f"{scores.num_clips} clips: top-1 {scores.top1:.4f}, mean class accuracy {scores.mean_class_accuracy:.4f}")
+        typer.echo(f"report: {report}")
+    if result.unread:
+        raise typer.Exit(1)
+
+
+def _facts(card, config, dataset_name: str, data: str | None, split: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    from mudra.training import versions
+
+    now = versions()
+    return {
+        "data": f"{dataset_name} ({data})" if data else dataset_name,
+        "split": split,
+        "recipe": card.recipe or None,
+        "parameters": f"{card.parameters:,}",
+        "multiply-accumulates per clip": f"{card.macs_per_clip / 1e9:.3f} G",
+        "streams": ", ".join(stream.value for stream in card.clip.streams),
+        "clip": f"{card.clip.num_frames} frames of {card.clip.size[1]}x{card.clip.size[0]}, region {card.clip.region}",
+        "epochs": card.epochs,
+        "seed": config.seed,
+        "trained": {name: str(value) for name, value in card.made_with.items() if value != ""},
+        "evaluated": now["date"],
+        "machine": f"{now['machine']}, {now['device']}",
+        "left out of training as damaged": list(card.left_out) or None,
+    }

@@ -1,0 +1,83 @@
+"""`mudra predict`: files become named gestures."""
+
+from __future__ import annotations
+
+import glob
+import json
+from pathlib import Path
+
+import typer
+
+
+def predict(
+    run: Path = typer.Argument(..., metavar="RUN", help="The run folder."),
+    paths: list[str] = typer.Argument(..., metavar="PATH...", help="Files, folders or patterns."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object per file."),
+    depth: Path = typer.Option(None, "--depth", help="The depth of a single colour file, for runs on both."),
+    start_s: float = typer.Option(None, "--start", help="Look only at what comes after this many seconds."),
+    end_s: float = typer.Option(None, "--end", help="Look only at what comes before this many seconds."),
+) -> None:
+    """Name the gesture that each file shows.
+
+    One bad file does not stop the others; the exit code is then 1.
+
+    Example: mudra predict runs/mine hand.mp4 clips/*.avi --json
+    """
+    from mudra.errors import MudraError
+    from mudra.serving import load
+
+    predictor = load(run)
+    files, failed = _expand(paths)
+    for path in files:
+        try:
+            result = predictor.predict(path, depth=depth, span_s=(start_s, end_s))
+        except MudraError as error:
+            failed += 1
+            typer.echo(json.dumps({"path": str(path), "error": str(error)}) if as_json else f"error: {error}", err=not as_json)
+            continue
+        typer.echo(_as_json(result) if as_json else _as_line(result))
+    if failed:
+        typer.echo(f"{failed} of {len(files) + failed} could not be read", err=True)
+        raise typer.Exit(1)
+
+
+def _expand(paths: list[str]) -> tuple[list[Path], int]:
+    """Return the videos that files, folders and patterns mean, and how many words meant nothing."""
+    from mudra.errors import MudraError
+    from mudra.video import list_frame_folders, list_videos
+
+    files: list[Path] = []
+    failed = 0
+    for word in paths:
+        matches = [word] if Path(word).exists() else sorted(glob.glob(word, recursive=True)) or [word]
+        for match in matches:
+            path = Path(match)
+            try:
+                found = [path] if not path.is_dir() else [*list_videos(path), *list_frame_folders(path)]
+            except MudraError:
+                found = []
+            if path.is_dir() and not found:
+                failed += 1
+                typer.echo(f"error: {path}: a folder without videos or frames", err=True)
+            files += found
+    return files, failed
+
+
+def _as_line(result) -> str:  # type: ignore[no-untyped-def]
+    others = ", ".join(f"{name} {probability:.2f}" for name, probability in result.top[1:3])
+    spent = sum(result.latency_ms.values())
+    span = f"{result.span_s[0]:.2f}-{result.span_s[1]:.2f} s"
+    return f"{result.path}\t{result.label} {result.probability:.3f}\t({others})\t{span}\t{spent:.0f} ms"
+
+
+def _as_json(result) -> str:  # type: ignore[no-untyped-def]
+    return json.dumps(
+        {
+            "path": result.path,
+            "label": result.label,
+            "probability": result.probability,
+            "top": [{"label": name, "probability": probability} for name, probability in result.top],
+            "span_s": result.span_s,
+            "latency_ms": result.latency_ms,
+        }
+    )

@@ -1,0 +1,52 @@
+"""`mudra train`: a recipe, a YAML file or a folder of clips becomes a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def train(
+    what: str = typer.Argument(..., metavar="RECIPE|FILE.yaml|FOLDER", help="What to train."),
+    overrides: list[str] = typer.Argument(None, metavar="[dotted.key=value ...]", help="Settings to change."),
+    out: Path = typer.Option(None, "--out", help="The run folder; default runs/<name>."),
+    resume: bool = typer.Option(False, "--resume", help="Go on after the last whole epoch of --out."),
+    is_dry: bool = typer.Option(False, "--dry-run", help="Build everything, take one step, write nothing."),
+) -> None:
+    """Train a network and leave a run folder behind.
+
+    A folder of your own clips (a folder per class, or a CSV) trains the preset ours/small.
+
+    Example: mudra train my_gestures --out runs/mine
+             mudra train ours/small data=synthetic fitting.epochs=5 seed=1
+    """
+    from mudra.cli.common import find_config, open_dataset, show_progress, without_damaged
+    from mudra.training import dry_run
+    from mudra.training import train as fit
+
+    config = find_config(what, overrides or [], tell=typer.echo)
+    dataset = open_dataset(config)
+    for note in dataset.notes:
+        typer.echo(f"note: {note}")
+    if is_dry:
+        _tell_dry_run(dry_run(config, dataset, tell=typer.echo))
+        return
+    folder = out or Path("runs") / (Path(what).stem if Path(what).exists() else what.replace("/", "-"))
+    with show_progress() as progress:
+        dataset, left_out = without_damaged(dataset, config, progress)
+        for line in left_out:
+            typer.echo(f"left out: {line}")
+        dataset.split("train")  # an empty split is refused before anything is written
+        fit(config, dataset, folder, resume=resume, tell=typer.echo, progress=progress, left_out=left_out)
+    typer.echo(f"run folder: {folder}")
+    typer.echo(f"next: mudra evaluate {folder} --split validation; mudra predict {folder} FILE")
+
+
+def _tell_dry_run(result) -> None:  # type: ignore[no-untyped-def]
+    cost = result.complexity
+    typer.echo(f"clips: {result.train_clips} train, {result.validation_clips} validation")
+    typer.echo(f"batch (B, T, C, H, W): {result.batch_shape}")
+    typer.echo(f"network: {cost.parameters:,} parameters, {cost.macs_per_clip / 1e9:.3f} GMAC per clip")
+    typer.echo(f"first step: loss {result.loss:.4f}, {result.step_s:.2f} s")
+    typer.echo("dry run: nothing was written")

@@ -1,0 +1,136 @@
+"""Chance in training: one draw per clip, for all its frames and all its streams.
+
+The kernels are torchvision's; here is only what they leave open: one draw for streams of different kinds, flow vectors
+that turn with the picture, and depth that is never blended with pixels where nothing was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from mudra.config import Config
+from mudra.types import Stream
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Range = tuple[PositiveFloat, PositiveFloat]
+
+
+class Augmentation(Config):
+    """What chance may do to a training clip. The defaults do nothing."""
+
+    rotation_deg: NonNegativeFloat = 0.0
+    """Turn by up to this many degrees, either way."""
+    scale: Range = (1.0, 1.0)
+    """Enlarge by a factor between these."""
+    shift_fraction: NonNegativeFloat = 0.0
+    """Move by up to this fraction of the clip's size along each axis."""
+    brightness: NonNegativeFloat = 0.0
+    """Multiply colours by 1 +- up to this."""
+    contrast: NonNegativeFloat = 0.0
+    """Change the contrast by up to this share."""
+    saturation: NonNegativeFloat = 0.0
+    """Change the saturation by up to this share."""
+    hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """Turn the hue by up to this share of the circle."""
+    colour_probability: Probability = 1.0
+    """Probability that the four above are drawn at all."""
+    depth_stretch: Range = (1.0, 1.0)
+    """Multiply distances from the clip's reference depth by a factor between these."""
+    mirror_probability: Probability = 0.5
+    """Probability that a clip is mirrored, where its labels allow it."""
+
+
+class Draw(NamedTuple):
+    """One clip's share of chance; the defaults change nothing."""
+
+    angle_deg: float = 0.0
+    scale: float = 1.0
+    shift_x_px: float = 0.0
+    shift_y_px: float = 0.0
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+    depth_stretch: float = 1.0
+    mirror: bool = False
+    crop_fraction: float = 0.5
+
+
+def sample_draw(config: Augmentation, *, size: tuple[int, int], generator: torch.Generator) -> Draw:
+    """Draw everything that one clip needs; always as many numbers, so that a change of one setting moves no other."""
+    u = torch.rand(12, generator=generator, dtype=torch.float64).tolist()
+    coloured = u[4] < config.colour_probability
+
+    def around(value: float, spread: float) -> float:
+        return 1.0 + spread * (2.0 * value - 1.0) if coloured else 1.0
+
+    low, high = config.scale
+    near, far = config.depth_stretch
+    return Draw(
+        angle_deg=config.rotation_deg * (2.0 * u[0] - 1.0),
+        scale=math.exp(math.log(low) + u[1] * math.log(high / low)),
+        shift_x_px=config.shift_fraction * size[1] * (2.0 * u[2] - 1.0),
+        shift_y_px=config.shift_fraction * size[0] * (2.0 * u[3] - 1.0),
+        brightness=max(around(u[5], config.brightness), 0.0),
+        contrast=max(around(u[6], config.contrast), 0.0),
+        saturation=max(around(u[7], config.saturation), 0.0),
+        hue=config.hue * (2.0 * u[8] - 1.0) if coloured else 0.0,
+        depth_stretch=near + u[9] * (far - near),
+        mirror=u[10] < config.mirror_probability,
+        crop_fraction=u[11],
+    )
+
+
+def apply_geometry(x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
+    """Turn, scale, move and mirror one stream.
+
+    Args:
+        x_TCHW: float; depth as depth times measured share, and measured share, so that blending them and dividing
+            later averages over what was measured alone.
+        stream: Which stream: flow vectors change with the picture.
+        draw: The clip's draw.
+    """
+    if (draw.angle_deg, draw.scale, draw.shift_x_px, draw.shift_y_px) != (0.0, 1.0, 0.0, 0.0):
+        x_TCHW = transforms.affine(
+            x_TCHW,
+            angle=draw.angle_deg,
+            translate=[draw.shift_x_px, draw.shift_y_px],
+            scale=draw.scale,
+            shear=[0.0, 0.0],
+            interpolation=InterpolationMode.BILINEAR,
+        )
+        if stream is Stream.FLOW:
+            x_TCHW = _turn_vectors(x_TCHW, draw)
+    if draw.mirror:
+        x_TCHW = transforms.horizontal_flip(x_TCHW)
+        if stream is Stream.FLOW:
+            x_TCHW = torch.cat([-x_TCHW[:, :1], x_TCHW[:, 1:]], dim=1)
+    return x_TCHW
+
+
+def _turn_vectors(flow_TCHW: Tensor, draw: Draw) -> Tensor:
+    # torchvision's positive angle turns clockwise on the screen, where y points down.
+    cosine = draw.scale * math.cos(math.radians(draw.angle_deg))
+    sine = draw.scale * math.sin(math.radians(draw.angle_deg))
+    x, y = flow_TCHW[:, :1], flow_TCHW[:, 1:]
+    return torch.cat([cosine * x - sine * y, sine * x + cosine * y], dim=1)
+
+
+def apply_colour(rgb_TCHW: Tensor, draw: Draw) -> Tensor:
+    """Change brightness, contrast, saturation and hue of uint8 colour frames, alike in all frames."""
+    if draw.brightness != 1.0:
+        rgb_TCHW = transforms.adjust_brightness(rgb_TCHW, draw.brightness)
+    if draw.contrast != 1.0:
+        rgb_TCHW = transforms.adjust_contrast(rgb_TCHW, draw.contrast)
+    if draw.saturation != 1.0:
+        rgb_TCHW = transforms.adjust_saturation(rgb_TCHW, draw.saturation)
+    if draw.hue != 0.0:
+        rgb_TCHW = transforms.adjust_hue(rgb_TCHW, draw.hue)
+    return rgb_TCHW

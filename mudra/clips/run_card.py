@@ -1,0 +1,44 @@
+"""The card that a run folder carries: what anyone needs to know to use its weights, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from mudra.clips.spec import ClipSpec
+from mudra.config import Config
+from mudra.types import DepthFormat
+
+
+class RunCard(Config):
+    """How to feed the weights of a run, and what their answers mean."""
+
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Class names; the position is the label."""
+    clip: ClipSpec
+    """How frames become clips."""
+    depth: DepthFormat = DepthFormat()
+    """How depth levels became millimetres in training; used where a recording says nothing itself."""
+    fps: float | None = None
+    """Frame rate of the training recordings; None where they differ."""
+    causal: bool = False
+    """Whether every answer uses past frames alone."""
+    dataset: str = ""
+    """Name of the data set."""
+    recipe: str = ""
+    """The recipe that the run was made from."""
+    parameters: int = 0
+    """Trainable parameters."""
+    macs_per_clip: int = 0
+    """Multiply-accumulates for one clip."""
+    epochs: int = 0
+    """Epochs that were finished."""
+    seed: int = 0
+    """Seed of the run."""
+    metrics: dict[str, float] = {}  # noqa: RUF012  pydantic copies defaults
+    """What the last validation gave."""
+    left_out: tuple[str, ...] = ()
+    """Damaged recordings that training left out, with the reason."""
+    made_with: dict[str, Any] = {}  # noqa: RUF012
+    """Versions, machine, date and duration."""

@@ -1,0 +1,100 @@
+"""ClipSpec: how frames become a clip, alike in training, evaluation, prediction and live use; saved with the run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+
+from mudra.clips.augmentation import Augmentation
+from mudra.clips.channels import AnyDepthChannels, FlowChannels, RelativeDepthChannels, RgbChannels
+from mudra.clips.flow import FlowQuality
+from mudra.clips.sampling import AnySampling, UniformSampling
+from mudra.config import Config
+from mudra.types import Stream
+
+# The window is this much wider than the clip, so that moving, turning and shrinking it shows pixels that were there.
+MOTION_WINDOW_MARGIN = 1.25
+
+
+class View(NamedTuple):
+    """One test view: which clip in time, which crop in space."""
+
+    clip: int = 0
+    crop: int = 0
+
+
+class ClipSpec(Config):
+    """How frames become a clip."""
+
+    streams: Annotated[tuple[Stream, ...], Field(min_length=1)] = (Stream.RGB,)
+    """What the network sees, side by side along the channels, in this order."""
+    num_frames: PositiveInt = 16
+    """Frames of a clip (T)."""
+    size: tuple[PositiveInt, PositiveInt] = (112, 112)
+    """Height and width of a clip in pixels (H, W)."""
+    sampling: AnySampling = UniformSampling()
+    """Which frames are taken."""
+    max_frames: PositiveInt = 64
+    """Where every frame must be looked at (region `motion`, caches, several views): at most so many, evenly chosen."""
+    region: Literal["frame", "motion"] = "frame"
+    """`frame`: the whole picture; `motion`: one square window per clip around what moves."""
+    region_margin_fraction: NonNegativeFloat = 0.1
+    """For region `motion`: what is added around what moves, as a fraction of the window."""
+    crop: Literal["square", "stretch"] = "square"
+    """For region `frame`: `square` cuts the largest window of the clip's shape, anywhere along both axes in training
+    and from the middle in tests; `stretch` scales the whole frame to the clip's size."""
+    rgb: RgbChannels = RgbChannels()
+    """Colour levels into channels."""
+    depth: AnyDepthChannels = RelativeDepthChannels()
+    """Depth into channels."""
+    flow: FlowChannels = FlowChannels()
+    """Flow into channels."""
+    flow_quality: FlowQuality = "fast"
+    """Preset of the flow search."""
+    mirror: Literal["labels", "never"] = "labels"
+    """`labels`: in training, mirror clips and change their labels to the mirrored gesture's, where the data set names
+    a partner for every class; `never`: do not."""
+    augmentation: Augmentation = Augmentation()
+    """What chance does to training clips."""
+    num_test_clips: PositiveInt = 1
+    """Clips per recording in tests, shifted in time; their probabilities are averaged."""
+    num_test_crops: Literal[1, 3] = 1
+    """Crops per clip in tests: the middle, or both ends and the middle of the longer axis."""
+
+    @model_validator(mode="after")
+    def _check_streams(self) -> ClipSpec:
+        if len(set(self.streams)) != len(self.streams):
+            raise ValueError(f"streams {[s.value for s in self.streams]} names one twice")
+        if self.num_test_crops > 1 and (self.region != "frame" or self.crop != "square"):
+            raise ValueError("num_test_crops=3 needs region='frame' and crop='square': other windows have no ends")
+        return self
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of a clip (C), all streams together."""
+        return sum(self.channels_of(stream) for stream in self.streams)
+
+    def channels_of(self, stream: Stream) -> int:
+        """Return how many channels one stream has."""
+        channels = {Stream.RGB: self.rgb, Stream.DEPTH: self.depth, Stream.FLOW: self.flow}[stream]
+        return int(channels.num_channels)
+
+    @property
+    def window_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the window that `motion` cuts, before augmentation."""
+        if self.region == "frame":
+            return self.size
+        height, width = self.size
+        return round(height * MOTION_WINDOW_MARGIN), round(width * MOTION_WINDOW_MARGIN)
+
+    @property
+    def test_views(self) -> tuple[View, ...]:
+        """All views of a recording in tests."""
+        return tuple(View(clip, crop) for clip in range(self.num_test_clips) for crop in range(self.num_test_crops))
+
+    @property
+    def window_key(self) -> str:
+        """What a cached window depends on, as text."""
+        kept = {"streams", "size", "max_frames", "region", "region_margin_fraction", "crop", "flow_quality"}
+        return self.model_dump_json(include=kept)

@@ -1,0 +1,70 @@
+"""What lies at a path: the data set config that reads it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from mudra.datasets import shrec2017
+from mudra.datasets.dataset import SPLITS, shorten
+from mudra.datasets.folder import FolderConfig, holds_classes
+from mudra.datasets.shrec2017 import Shrec2017Config
+from mudra.datasets.table import REQUIRED_COLUMNS, TableConfig
+from mudra.errors import DataError
+
+
+def detect(root: Path | str) -> FolderConfig | TableConfig | Shrec2017Config:
+    """Return the config that reads what lies at `root`, with its defaults.
+
+    Tried in this order: SHREC'17 (told by the columns of its `clips.csv`), a CSV, a folder with one CSV of
+    recordings, a folder per class.
+
+    Raises:
+        DataError: If nothing of these is there, or a folder holds several CSVs; the message names what was looked for.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise DataError(f"{root}: no such file or folder; wanted a CSV or a folder", hint=_nearest_parent(root))
+    if root.is_file():
+        if root.suffix.lower() != ".csv":
+            raise DataError(
+                f"{root}: a file that is no CSV; wanted a CSV (path,label,...) or a folder",
+                hint="a single video is no data set: put it into a folder named after its class",
+            )
+        return Shrec2017Config(root=root.parent) if _is_shrec2017(root) else TableConfig(path=root)
+    if any(_is_shrec2017(place / shrec2017.LIST_NAME) for place in (root, *(root / split for split in SPLITS))):
+        return Shrec2017Config(root=root)
+    tables = [path for path in sorted(root.glob("*.csv")) if set(REQUIRED_COLUMNS) <= _columns(path)]
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise DataError(f"{root}: holds {len(tables)} lists of recordings: {names}", hint=f"name one: {tables[0]}")
+    if tables:
+        return TableConfig(path=tables[0])
+    if holds_classes(root):
+        return FolderConfig(root=root)
+    raise DataError(
+        f"{root}: no data set; looked for {shrec2017.LIST_NAME} of SHREC'17, a *.csv with the columns "
+        f"{' and '.join(REQUIRED_COLUMNS)}, {root}/<class>/<video> and {root}/<{'|'.join(SPLITS)}>/<class>/<video>",
+        hint="put each class's videos into a folder that is named after the class",
+    )
+
+
+def _is_shrec2017(path: Path) -> bool:
+    return {"gesture", "gesture28", "finger"} <= _columns(path)
+
+
+def _columns(path: Path) -> set[str]:
+    """Return the column names of a CSV; none where there is no readable file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {name.strip() for name in next(csv.reader(file), [])}
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return set()
+
+
+def _nearest_parent(path: Path) -> str:
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        return f"{parent} is a file"
+    inside = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
+    return f"{parent} holds {shorten(inside, limit=6) or 'nothing'}"

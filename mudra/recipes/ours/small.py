@@ -1,0 +1,54 @@
+"""ours/small: trains on two CPU cores in minutes, on anybody's own clips.
+
+Data: any (`mudra train FOLDER` takes this preset by itself).
+Run:  mudra train ../shared/data/shrec2017
+"""
+
+from __future__ import annotations
+
+from mudra.backbones import MobileNetTopConfig, Res3DConfig, SeparableUnit
+from mudra.cells import GatedConvLSTMConfig
+from mudra.clips import Augmentation, ClipSpec, UniformSampling
+from mudra.heads import MeanClassifierConfig
+from mudra.models import GestureNetConfig
+from mudra.recipes.registry import row
+from mudra.training import AdamWConfig, FittingConfig, LoaderConfig, OneCycleConfig, RunConfig
+
+
+@row(source="after Zhang et al. 2018, figure 1, narrowed", status="runs")
+def small() -> RunConfig:
+    """Narrow Res3D, two gated ConvLSTM layers, two separable units; 16 frames of 64x64 around what moves."""
+    cell = GatedConvLSTMConfig(hidden_channels=64)
+    return RunConfig(
+        model=GestureNetConfig(
+            backbone=Res3DConfig(
+                channels=(24, 32, 48, 96),
+                num_units=1,
+                stem_kernel=(3, 5, 5),
+                block_strides=((1, 1, 1), (2, 2, 2), (1, 2, 2)),
+            ),
+            cells=(cell, cell),
+            top=MobileNetTopConfig(units=(SeparableUnit(128, 2), SeparableUnit(192, 2))),
+            head=MeanClassifierConfig(dropout=0.3),
+        ),
+        clip=ClipSpec(
+            num_frames=16,
+            size=(64, 64),
+            sampling=UniformSampling(jitter=True, min_span_fraction=0.8),
+            region="motion",
+            augmentation=Augmentation(
+                rotation_deg=15.0,
+                scale=(0.85, 1.15),
+                shift_fraction=0.1,
+                brightness=0.3,
+                contrast=0.3,
+                saturation=0.3,
+                hue=0.05,
+                depth_stretch=(0.85, 1.15),
+            ),
+        ),
+        loader=LoaderConfig(batch_size=16),
+        optimiser=AdamWConfig(lr=3e-3, weight_decay=0.02),
+        schedule=OneCycleConfig(),
+        fitting=FittingConfig(epochs=30, label_smoothing=0.1),
+    )

@@ -1,0 +1,263 @@
+"""Predictor: a run folder, ready to say what a file or an array of frames shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, RunCard, View
+from mudra.errors import ClipError, ModelError, RunError
+from mudra.models import AnyModelConfig
+from mudra.types import DepthFormat, Frames, Prediction, Ranked, Recording, Stream
+from mudra.video import open_recording
+
+NUM_TOP = 5
+# Streams that a file can hold; flow is computed from them.
+_MEASURED = (Stream.RGB, Stream.DEPTH)
+
+Video = str | Path | Frames | npt.NDArray[np.generic]
+
+
+class Views(NamedTuple):
+    """All test views of one recording.
+
+    Args:
+        clips: The views.
+        span_s: Times of the first and the last frame looked at.
+        decode_ms, clip_ms: What reading the frames and making the views took.
+    """
+
+    clips: list[Clip]
+    span_s: tuple[float, float]
+    decode_ms: float
+    clip_ms: float
+
+
+class Predictor:
+    """Names the gesture of a clip.
+
+    Args:
+        network: Takes clip_BTCHW and returns logits_BK.
+        card: What the run says of itself.
+        device: Where the network computes; None for the GPU if there is one.
+
+    Example:
+        >>> import mudra
+        >>> mudra.load("runs/mine").predict("hand.mp4").label  # doctest: +SKIP
+        'swipe_left'
+    """
+
+    def __init__(self, network: nn.Module, card: RunCard, *, device: str | None = None) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.network = network.to(self.device).eval()
+        self.card = card
+        self.maker = ClipMaker(card.clip)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self.card.classes
+
+    def predict(
+        self,
+        video: Video,
+        *,
+        depth: Video | None = None,
+        span_s: tuple[float | None, float | None] = (None, None),
+        fps: float = 30.0,
+    ) -> Prediction:
+        """Name the gesture that a clip shows.
+
+        Args:
+            video: A file, a folder of frames, `Frames`, or an array: (T, H, W, 3) uint8 colour, or (T, H, W) or
+                (T, H, W, 1) depth in millimetres. For a run on depth alone, the depth.
+            depth: The depth that belongs to a colour video, for a run that wants both.
+            span_s: Start and end of the gesture within the recording, in seconds.
+            fps: Frame rate of an array or a folder of frames.
+
+        Raises:
+            VideoError: If a file cannot be read.
+            ClipError: If a stream is missing or no frame lies in the span.
+        """
+        with ExitStack() as stack:
+            sources = self._open(video, depth, fps, stack)
+            views = self.read_views(sources, span_s=span_s)
+        started = time.perf_counter()
+        probability_K = self.probabilities([views])[0]
+        network_ms = (time.perf_counter() - started) * 1e3
+        latency_ms = {"decode": views.decode_ms, "clip": views.clip_ms, "network": network_ms}
+        path = str(video) if isinstance(video, str | Path) else ""
+        return self.describe(probability_K, span_s=views.span_s, path=path, latency_ms=latency_ms)
+
+    def read_views(
+        self, sources: Mapping[Stream, FrameSource], *, span_s: tuple[float | None, float | None] = (None, None)
+    ) -> Views:
+        """Read a recording and make all test views of it."""
+        timed = {stream: _TimedSource(source) for stream, source in sources.items()}
+        started = time.perf_counter()
+        views = self.card.clip.test_views
+        if len(views) == 1:
+            clips = [self.maker.read_clip(timed, span_s=span_s)]
+        else:
+            window = self.maker.window(timed, span_s=span_s)
+            clips = [self.maker.clip(window, view=View(*view)) for view in views]
+        decode_s = sum(source.seconds for source in timed.values())
+        clip_ms = (time.perf_counter() - started - decode_s) * 1e3
+        times_s = np.concatenate([clip.times_s for clip in clips])
+        return Views(clips, (float(times_s.min()), float(times_s.max())), decode_s * 1e3, clip_ms)
+
+    @torch.inference_mode()
+    def probabilities(self, recordings: Sequence[Views]) -> Tensor:
+        """Return probability_NK: softmax averaged over each recording's views."""
+        clips = torch.stack([clip.clip_TCHW for views in recordings for clip in views.clips])
+        probability_BK = self.network(clips.to(self.device)).float().softmax(dim=-1).cpu()
+        counts = [len(views.clips) for views in recordings]
+        return torch.stack([part.mean(dim=0) for part in probability_BK.split(counts)])
+
+    def describe(
+        self,
+        probability_K: Tensor,
+        *,
+        span_s: tuple[float, float],
+        path: str = "",
+        latency_ms: dict[str, float] | None = None,
+    ) -> Prediction:
+        """Return the prediction that probabilities mean."""
+        values, order = probability_K.topk(min(NUM_TOP, len(self.classes)))
+        top = tuple(Ranked(self.classes[k], float(p)) for p, k in zip(values, order.tolist(), strict=True))
+        return Prediction(
+            label=top[0].label,
+            probability=top[0].probability,
+            top=top,
+            span_s=span_s,
+            path=path,
+            latency_ms=latency_ms or {},
+        )
+
+    def _open(self, video: Video, depth: Video | None, fps: float, stack: ExitStack) -> dict[Stream, FrameSource]:
+        wanted = [stream for stream in self.card.clip.streams if stream in _MEASURED] or [Stream.RGB]
+        if Stream.DEPTH in wanted and Stream.RGB in wanted and depth is None:
+            raise ClipError("the run looks at colour and depth, only one video came", hint="give its depth too")
+        given = {Stream.RGB: video, Stream.DEPTH: depth if Stream.RGB in wanted and depth is not None else video}
+        return {stream: self._source(given[stream], stream, fps, stack) for stream in wanted}
+
+    def _source(self, video: Video, stream: Stream, fps: float, stack: ExitStack) -> FrameSource:
+        if isinstance(video, Frames):
+            return ArraySource(video)
+        if isinstance(video, np.ndarray):
+            return ArraySource(frames_of_array(video, stream, fps=fps, depth=self.card.depth))
+        recording = Recording(path=Path(video), stream=stream, depth=self.card.depth, fps=fps)
+        return stack.enter_context(open_recording(recording, stream))
+
+
+def load(run: str | Path, *, device: str | None = None) -> Predictor:
+    """Load a run folder.
+
+    Args:
+        run: The folder: `run.yaml`, `card.json` and `weights.safetensors`.
+        device: Where the network computes; None for the GPU if there is one.
+
+    Raises:
+        RunError: If a file is missing or damaged.
+        ModelError: If the weights do not fit the network.
+    """
+    run = Path(run)
+    missing = [name for name in ("run.yaml", "card.json", "weights.safetensors") if not (run / name).is_file()]
+    if missing:
+        there = ", ".join(sorted(path.name for path in run.iterdir())[:8]) if run.is_dir() else "no such folder"
+        raise RunError(
+            f"{run}: not a finished run, {', '.join(missing)} missing (there: {there})",
+            hint="name the folder that `mudra train` wrote, the one given as --out",
+        )
+    card = read_card(run)
+    try:
+        model = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["model"]
+        network = TypeAdapter(AnyModelConfig).validate_python(model).build()
+        weights = load_file(run / "weights.safetensors")
+    except (yaml.YAMLError, KeyError, TypeError, ValidationError, SafetensorError) as error:
+        raise RunError(f"{run}: damaged ({error})", hint="train again, or copy the folder again") from None
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"{run}: the weights do not fit the network of run.yaml: {error}") from None
+    return Predictor(network, card, device=device)
+
+
+def read_card(run: Path) -> RunCard:
+    """Read a run's card.json.
+
+    Raises:
+        RunError: If it is damaged.
+    """
+    try:
+        return RunCard.model_validate_json((run / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{run / 'card.json'}: damaged ({error})") from None
+
+
+def frames_of_array(
+    video: npt.NDArray[np.generic], stream: Stream, *, fps: float, depth: DepthFormat | None = None
+) -> Frames:
+    """Return an array as frames.
+
+    Args:
+        video: (T, H, W, 3) uint8 colour; (T, H, W) or (T, H, W, 1) depth: unsigned integers in millimetres, or 8-bit
+            levels, which `depth` turns into millimetres.
+        stream: What the array holds.
+        fps: Its frame rate.
+        depth: How 8-bit levels become millimetres.
+
+    Raises:
+        ClipError: If shape or type do not fit the stream.
+    """
+    if stream is Stream.DEPTH and video.ndim == 3:
+        video = video[..., None]
+    channels = 3 if stream is Stream.RGB else 1
+    integers = (np.uint8,) if stream is Stream.RGB else (np.uint8, np.uint16)
+    if video.ndim != 4 or video.shape[-1] != channels or video.dtype not in integers or len(video) == 0:
+        raise ClipError(
+            f"an array of shape {video.shape} and type {video.dtype} came for the {stream.value} stream",
+            hint="wanted (T, H, W, 3) uint8 for colour, (T, H, W) uint16 millimetres for depth",
+        )
+    if video.dtype == np.uint8 and stream is Stream.DEPTH:
+        form = depth or DepthFormat()
+        measured = video != form.missing_level
+        video = np.where(measured, np.round(video * form.mm_per_level), 0).astype(np.uint16)
+    return Frames(video, np.arange(len(video)) / fps)
+
+
+class _TimedSource:
+    """A source that adds up the time its reads take."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self.source = source
+        self.seconds = 0.0
+
+    @property
+    def times_s(self) -> npt.NDArray[np.float64]:
+        started = time.perf_counter()
+        times_s = self.source.times_s
+        self.seconds += time.perf_counter() - started
+        return times_s
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        return self.source.frame_size
+
+    def read(self, indices: npt.NDArray[np.int64] | None = None, *, size: tuple[int, int] | None = None) -> Frames:
+        started = time.perf_counter()
+        frames = self.source.read(indices, size=size)
+        self.seconds += time.perf_counter() - started
+        return frames

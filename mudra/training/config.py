@@ -1,0 +1,137 @@
+"""RunConfig: everything that a training run is made of, in one frozen value that a YAML file can hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from mudra.clips import ClipSpec
+from mudra.config import Config
+from mudra.datasets import AnyDatasetConfig
+from mudra.models import AnyModelConfig, GestureNetConfig
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class AdamWConfig(Config):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: PositiveFloat = 3e-3
+    """Highest learning rate."""
+    weight_decay: NonNegativeFloat = 0.02
+    """Decay of kernels; never of biases and normalisation."""
+
+
+class SgdConfig(Config):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: PositiveFloat = 1e-3
+    """Highest learning rate."""
+    momentum: Share = 0.9
+    """Share of the last step that goes on."""
+    weight_decay: NonNegativeFloat = 1e-4
+    """Decay of kernels; never of biases and normalisation. Keras' L2 of 5e-5 is 1e-4 here."""
+
+
+class OneCycleConfig(Config):
+    """Up and down along half cosines, batch by batch (Smith and Topin 2018, arXiv:1708.07120)."""
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    warmup_fraction: Share = 0.2
+    """Share of all batches in which the rate rises."""
+    start_fraction: PositiveFloat = 0.04
+    """The first rate, as a fraction of the highest."""
+    end_fraction: PositiveFloat = 1e-3
+    """The last rate, as a fraction of the highest."""
+
+
+class PolynomialConfig(Config):
+    """lr = (first - last)(1 - batch / batches)^power + last (Zhang et al. 2018's code)."""
+
+    kind: Literal["polynomial"] = "polynomial"
+    power: PositiveFloat = 0.9
+    """Exponent of the remaining share."""
+    last_lr: NonNegativeFloat = 1e-6
+    """The rate after the last batch."""
+
+
+class ConstantConfig(Config):
+    """The same rate throughout."""
+
+    kind: Literal["constant"] = "constant"
+
+
+AnyOptimiserConfig = Annotated[AdamWConfig | SgdConfig, Field(discriminator="kind")]
+AnyScheduleConfig = Annotated[OneCycleConfig | PolynomialConfig | ConstantConfig, Field(discriminator="kind")]
+
+
+class LoaderConfig(Config):
+    """How recordings come into the training loop."""
+
+    batch_size: PositiveInt = 16
+    """Clips per training step."""
+    num_workers: NonNegativeInt | Literal["auto"] = "auto"
+    """Processes that make clips; auto: none when windows are kept in memory, else one less than the cores (at most 8)."""
+    cache: Literal["auto", "none", "memory", "disk"] = "auto"
+    """Where decoded, cut and scaled windows are kept: `memory`, `disk` (with their flow), or nowhere; auto: memory when
+    they fit into a quarter of what is free, else disk when flow is computed, else nowhere."""
+    cache_dir: str | None = None
+    """Folder of the disk cache; None for the user's cache folder."""
+    drop_last: bool = True
+    """Leave out the last, smaller batch of a training epoch. Tests never leave out anything."""
+
+
+class FittingConfig(Config):
+    """How long and how the network is fitted."""
+
+    epochs: PositiveInt = 30
+    """Passes over the training split."""
+    label_smoothing: Share = 0.0
+    """Share of every target that is spread over all classes."""
+    ema_decay: Share = 0.0
+    """Decay per batch of an average of the weights, which is then what is kept; 0 for none."""
+    gradient_clip_norm: NonNegativeFloat = 0.0
+    """Largest norm of all gradients together; 0 for no limit."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the network; auto: bf16 where the processor or GPU computes it, else float32."""
+    accelerator: str = "auto"
+    """Lightning's accelerator: auto, cpu, gpu, ..."""
+    devices: PositiveInt | Literal["auto"] = "auto"
+    """How many of them."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights the run folder offers: the last epoch's, or those of the best validation top-1."""
+    validate_every_epochs: PositiveInt = 1
+    """Epochs from one validation to the next; the last epoch always validates."""
+    num_threads: NonNegativeInt = 0
+    """CPU threads of the network; 0 leaves PyTorch's choice."""
+
+
+def _dataset_by_name(value: Any) -> Any:
+    # `data=synthetic` names a kind, wherever the data was left open.
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class RunConfig(Config):
+    """A whole training run."""
+
+    model: AnyModelConfig = GestureNetConfig()
+    """The network."""
+    data: Annotated[AnyDatasetConfig | None, BeforeValidator(_dataset_by_name)] = None
+    """The data set; None must be filled in before training."""
+    clip: ClipSpec = ClipSpec()
+    """How frames become clips, in training and ever after."""
+    loader: LoaderConfig = LoaderConfig()
+    """How recordings come into the loop."""
+    optimiser: AnyOptimiserConfig = AdamWConfig()
+    """How gradients become steps."""
+    schedule: AnyScheduleConfig = OneCycleConfig()
+    """How the learning rate changes."""
+    fitting: FittingConfig = FittingConfig()
+    """How long and how."""
+    seed: NonNegativeInt = 0
+    """Seed of everything that chance decides."""
+    recipe: str = ""
+    """The recipe that this run was made from."""

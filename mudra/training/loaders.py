@@ -1,0 +1,139 @@
+"""Loaders for the splits of a data set: clips in batches, their windows read beforehand where they are kept in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader
+
+from mudra.clips import ClipMaker
+from mudra.datasets import Dataset
+from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate
+from mudra.training.config import LoaderConfig, RunConfig
+from mudra.training.window_cache import CacheKind, WindowCache
+from mudra.types import Batch, Stream
+
+MEMORY_SHARE = 0.25
+MAX_WORKERS = 8
+
+
+class Splits(NamedTuple):
+    """The splits that training needs; a data set may have no validation split."""
+
+    train: ClipDataset
+    validation: ClipDataset | None
+
+
+class GestureData(pl.LightningDataModule):
+    """The train and validation split of a data set as batches.
+
+    Args:
+        dataset: The data set.
+        config: The run.
+        progress: Called with (done, all, what) while windows are read beforehand.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: RunConfig,
+        *,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.progress = progress
+        mirror = dataset.card.mirror_index()
+        maker = ClipMaker(config.clip, may_mirror=mirror is not None)
+        train = dataset.split("train")
+        validation = dataset.recordings.get("validation", ())
+        self.cache = WindowCache(
+            "none",
+            window_key=config.clip.window_key,
+            folder=Path(config.loader.cache_dir) if config.loader.cache_dir else None,
+        )
+        self.splits = Splits(
+            ClipDataset(dataset, train, maker=maker, cache=self.cache, seed=config.seed, mirror_index=mirror),
+            ClipDataset(dataset, validation, maker=maker, cache=self.cache) if validation else None,
+        )
+        self.sampler = EpochSampler(self.splits.train, seed=config.seed)
+        self.cache.kind = self._choose_cache(len(train) + len(validation))
+
+    def _choose_cache(self, num_recordings: int) -> CacheKind:
+        wanted = self.config.loader.cache
+        if wanted != "auto":
+            return wanted
+        window = self.splits.train.window(self.splits.train.recordings[0])
+        if window.num_bytes * num_recordings <= MEMORY_SHARE * free_memory_bytes():
+            return "memory"
+        return "disk" if Stream.FLOW in self.config.clip.streams else "none"
+
+    def read_windows(self) -> None:
+        """Read all windows into the memory cache, if that is where they are kept."""
+        if self.cache.kind != "memory":
+            return
+        datasets = [split for split in self.splits if split is not None]
+        total, done = sum(map(len, datasets)), 0
+        for dataset in datasets:
+            for recording in dataset.recordings:
+                dataset.window(recording)
+                done += 1
+                if self.progress is not None:
+                    self.progress(done, total, "reading clips")
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return shuffled training batches."""
+        loader = self.config.loader
+        drop_last = loader.drop_last and len(self.splits.train) > loader.batch_size
+        return self._loader(self.splits.train, sampler=self.sampler, drop_last=drop_last)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """Return validation batches in order; none are left out."""
+        return [] if self.splits.validation is None else self._loader(self.splits.validation)
+
+    def _loader(
+        self, dataset: ClipDataset, *, sampler: EpochSampler | None = None, drop_last: bool = False
+    ) -> DataLoader[Batch]:
+        num_workers = count_workers(self.config.loader, cache=self.cache.kind)
+        return DataLoader(
+            dataset,  # type: ignore[arg-type]  collate turns items into batches
+            batch_size=self.config.loader.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=num_workers,
+            collate_fn=collate,  # type: ignore[arg-type]
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_start_worker,
+        )
+
+
+def count_workers(config: LoaderConfig, *, cache: CacheKind) -> int:
+    """Return how many processes make clips."""
+    if config.num_workers != "auto":
+        return config.num_workers
+    # Augmenting a window takes a few milliseconds; a process of its own would take a core from the network.
+    return 0 if cache == "memory" else min(max((os.cpu_count() or 1) - 1, 0), MAX_WORKERS)
+
+
+def free_memory_bytes() -> int:
+    """Return how much memory can still be taken; a gigabyte where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return 1 << 30
+
+
+def _start_worker(worker: int) -> None:
+    # Processes share the cores already; threads inside them would only get into each other's way.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

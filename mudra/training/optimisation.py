@@ -1,0 +1,57 @@
+"""Optimisers with decay on kernels alone, and learning-rate schedules by batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from mudra.training.config import (
+    AdamWConfig,
+    AnyOptimiserConfig,
+    AnyScheduleConfig,
+    OneCycleConfig,
+    PolynomialConfig,
+)
+
+
+def build_optimiser(network: nn.Module, config: AnyOptimiserConfig) -> torch.optim.Optimizer:
+    """Return the optimiser; weights of two axes and more decay, biases and normalisation do not."""
+    kernels = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if isinstance(config, AdamWConfig):
+        return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def learning_rate_factor(config: AnyScheduleConfig, *, lr: float, num_steps: int) -> Callable[[int], float]:
+    """Return the function from a batch's number to its factor on the highest learning rate.
+
+    Args:
+        config: The schedule.
+        lr: The highest learning rate.
+        num_steps: Batches of the whole training.
+
+    Example:
+        >>> factor = learning_rate_factor(PolynomialConfig(), lr=1e-3, num_steps=1000)
+        >>> round(factor(500) * 1e-3, 9)
+        0.000536351
+    """
+    if isinstance(config, OneCycleConfig):
+        return lambda step: _one_cycle(config, step, num_steps)
+    if isinstance(config, PolynomialConfig):
+        last = config.last_lr / lr
+        return lambda step: float((1.0 - last) * max(1.0 - step / num_steps, 0.0) ** config.power + last)
+    return lambda step: 1.0
+
+
+def _one_cycle(config: OneCycleConfig, step: int, num_steps: int) -> float:
+    warmup = config.warmup_fraction * num_steps
+    if step < warmup:
+        share, low, high = step / warmup, config.start_fraction, 1.0
+    else:
+        share, low, high = (step - warmup) / max(num_steps - warmup, 1.0), 1.0, config.end_fraction
+    return low + (high - low) * (0.5 - 0.5 * math.cos(math.pi * min(share, 1.0)))

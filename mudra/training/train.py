@@ -1,0 +1,278 @@
+"""Train a network as a RunConfig says, and leave a run folder behind.
+
+    run.yaml             the resolved config
+    card.json            what anyone needs to use the weights
+    weights.safetensors  the weights
+    metrics.csv          a row per epoch
+    last.ckpt, best.ckpt the whole state, to go on from
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from safetensors.torch import save_file
+from torch import nn
+
+import mudra
+from mudra.clips import RunCard
+from mudra.datasets import Dataset
+from mudra.errors import ConfigError, RunError
+from mudra.models import Complexity, measure_complexity
+from mudra.training.callback import CurveWriter, TrainingProgress, read_curves
+from mudra.training.clip_dataset import derive_seed
+from mudra.training.config import RunConfig
+from mudra.training.loaders import GestureData
+from mudra.training.module import GestureModule
+
+Progress = Callable[[int, int, str], None]
+
+
+class DryRun(NamedTuple):
+    """What a dry run found out.
+
+    Args:
+        complexity: What the network costs.
+        batch_shape: Shape of the first training batch.
+        loss: Its loss.
+        step_s: Seconds that a training step took.
+        train_clips, validation_clips: Clips per epoch.
+    """
+
+    complexity: Complexity
+    batch_shape: tuple[int, ...]
+    loss: float
+    step_s: float
+    train_clips: int
+    validation_clips: int
+
+
+def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> RunConfig:
+    """Fill in what the data set decides: classes, channels and mirroring.
+
+    Raises:
+        ConfigError: If the network was told another number of channels than the clip's streams have.
+    """
+    num_classes, channels = len(dataset.card.classes), config.clip.num_channels
+    if config.model.num_classes not in (None, num_classes):
+        tell(f"the head is built for the {num_classes} classes of {dataset.card.name}, not {config.model.num_classes}")
+    if config.model.in_channels not in (None, channels):
+        streams = ", ".join(stream.value for stream in config.clip.streams)
+        raise ConfigError(
+            f"model.in_channels is {config.model.in_channels}, the clip's streams ({streams}) have {channels}",
+            hint=f"leave model.in_channels out, or set it to {channels}",
+        )
+    if config.clip.mirror == "labels" and config.clip.augmentation.mirror_probability > 0:
+        tell(dataset.card.explain_mirror())
+    model = config.model.model_copy(update={"num_classes": num_classes, "in_channels": channels})
+    return config.model_copy(update={"model": model})
+
+
+def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
+    """Build everything, take one training step on the first batch, and throw it away."""
+    config = resolve(config, dataset, tell=tell)
+    _seed_and_threads(config)
+    network = config.model.build()
+    loader = config.loader.model_copy(update={"cache": "none", "num_workers": 0})
+    data = GestureData(dataset, config.model_copy(update={"loader": loader}))
+    batch = next(iter(data.train_dataloader()))
+    started = time.perf_counter()
+    loss = nn.functional.cross_entropy(network(batch.clip_BTCHW), batch.label_B)
+    loss.backward()  # type: ignore[no-untyped-call]
+    step_s = time.perf_counter() - started
+    return DryRun(
+        complexity=_complexity(network, config),
+        batch_shape=tuple(batch.clip_BTCHW.shape),
+        loss=float(loss.detach()),
+        step_s=step_s,
+        train_clips=len(data.splits.train),
+        validation_clips=len(data.splits.validation) if data.splits.validation else 0,
+    )
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    out: Path,
+    *,
+    resume: bool = False,
+    tell: Callable[[str], None] = print,
+    progress: Progress | None = None,
+    left_out: tuple[str, ...] = (),
+) -> Path:
+    """Train, and write the run folder.
+
+    Args:
+        config: The run; its data set is `dataset`.
+        dataset: What to train on; the validation split may be empty.
+        out: The run folder.
+        resume: Go on from `out`'s last epoch.
+        tell: Prints a line.
+        progress: Called with (done, all, what) while clips are read.
+        left_out: Damaged recordings that were left out, for the card.
+
+    Returns:
+        The run folder. After Ctrl-C it holds the state after the last whole epoch.
+
+    Raises:
+        RunError: If `out` holds another run, or there is nothing to resume.
+        KeyboardInterrupt: After Ctrl-C, once everything is written.
+    """
+    config = resolve(config, dataset, tell=tell)
+    _prepare_folder(out, config, resume=resume)
+    _seed_and_threads(config)
+    network = config.model.build()
+    data = GestureData(dataset, config, progress=progress)
+    data.read_windows()
+    module = GestureModule(network, config, num_classes=len(dataset.card.classes))
+    curves = CurveWriter(out / "metrics.csv")
+    trainer = _trainer(config, out, curves, tell, validates=data.splits.validation is not None)
+    started = time.perf_counter()
+    interrupted = False
+    try:
+        # The checkpoint is this program's own; it is read without running code from it.
+        trainer.fit(module, data, ckpt_path=str(out / "last.ckpt") if resume else None, weights_only=True)
+    except (KeyboardInterrupt, SystemExit):
+        interrupted = True
+    if not (out / "last.ckpt").exists():
+        raise KeyboardInterrupt
+    facts = {"seconds": round(time.perf_counter() - started, 1), "finished": not interrupted, "resumed": resume}
+    _write_results(out, config, dataset, network, left_out=left_out, facts=facts)
+    if interrupted:
+        raise KeyboardInterrupt
+    return out
+
+
+def _prepare_folder(out: Path, config: RunConfig, *, resume: bool) -> None:
+    saved = out / "run.yaml"
+    if resume:
+        if not (out / "last.ckpt").exists():
+            raise RunError(f"{out}: nothing to resume, last.ckpt is not there", hint="train without --resume")
+        before = RunConfig.from_yaml(saved)
+        same = {"fitting", "loader"}  # a longer or differently fed run goes on with the same network and data
+        if before.model_dump(exclude=same) != config.model_dump(exclude=same):
+            raise RunError(
+                f"{out}: made with another config than the one given now",
+                hint=f"resume with the saved one: mudra train {saved} --out {out} --resume",
+            )
+    elif saved.exists():
+        raise RunError(f"{out}: holds a run already", hint="give another --out, or go on with it: --resume")
+    out.mkdir(parents=True, exist_ok=True)
+    saved.write_text(config.to_yaml(), encoding="utf-8")
+
+
+def _seed_and_threads(config: RunConfig) -> None:
+    if config.fitting.num_threads:
+        torch.set_num_threads(config.fitting.num_threads)
+    torch.manual_seed(derive_seed(config.seed, 0, -3))
+
+
+def _trainer(
+    config: RunConfig, out: Path, curves: CurveWriter, tell: Callable[[str], None], *, validates: bool
+) -> pl.Trainer:
+    fitting = config.fitting
+    callbacks: list[pl.Callback] = []
+    if fitting.ema_decay > 0:
+        callbacks.append(EMAWeightAveraging(decay=fitting.ema_decay, use_buffers=True))
+    best = {"monitor": "validation_top1", "mode": "max", "filename": "best"} if validates else {"filename": "best"}
+    callbacks += [
+        curves,
+        TrainingProgress(curves, tell=tell),
+        ModelCheckpoint(dirpath=out, save_last=True, save_top_k=1, enable_version_counter=False, **best),  # type: ignore[arg-type]
+    ]
+    return pl.Trainer(
+        accelerator=fitting.accelerator,
+        devices=fitting.devices,
+        precision=choose_precision(fitting.precision),  # type: ignore[arg-type]
+        max_epochs=fitting.epochs,
+        gradient_clip_val=fitting.gradient_clip_norm or None,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        check_val_every_n_epoch=min(fitting.validate_every_epochs, fitting.epochs),
+    )
+
+
+def choose_precision(precision: str) -> str:
+    """Return Lightning's name for a precision; `auto` takes bf16 where the hardware multiplies it."""
+    if precision == "auto":
+        precision = "bf16" if _has_fast_bf16() else "float32"
+    return {"bf16": "bf16-mixed", "float32": "32-true"}[precision]
+
+
+def _has_fast_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _write_results(
+    out: Path, config: RunConfig, dataset: Dataset, network: nn.Module, *, left_out: tuple[str, ...], facts: dict[str, Any]
+) -> None:
+    keep = "best" if config.fitting.keep == "best" and (out / "best.ckpt").exists() else "last"
+    checkpoint = torch.load(out / f"{keep}.ckpt", map_location="cpu", weights_only=True)
+    weights = {
+        name.removeprefix("network."): value.contiguous()
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith("network.")
+    }
+    save_file(weights, out / "weights.safetensors")
+    network.load_state_dict(weights)
+    complexity = _complexity(network, config)
+    rows = read_curves(out / "metrics.csv")
+    row = rows[-1] if keep == "last" else max(rows, key=lambda row: row.get("validation_top1", 0.0))
+    card = RunCard(
+        classes=dataset.card.classes,
+        clip=config.clip,
+        depth=dataset.card.depth or RunCard.model_fields["depth"].default,
+        fps=dataset.card.fps,
+        dataset=dataset.card.name,
+        recipe=config.recipe,
+        parameters=complexity.parameters,
+        macs_per_clip=complexity.macs_per_clip,
+        epochs=int(rows[-1]["epoch"]),
+        seed=config.seed,
+        metrics={name: value for name, value in row.items() if name.startswith("validation")},
+        left_out=left_out,
+        made_with={**versions(), **facts, "weights": keep},
+    )
+    (out / "card.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _complexity(network: nn.Module, config: RunConfig) -> Complexity:
+    return measure_complexity(
+        network, num_frames=config.clip.num_frames, in_channels=config.clip.num_channels, size=config.clip.size
+    )
+
+
+def versions() -> dict[str, Any]:
+    """Return what a run was made with: versions, machine, date and, in a checkout, the commit."""
+    return {
+        "mudra": mudra.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(mudra.__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

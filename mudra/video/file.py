@@ -1,0 +1,210 @@
+"""FileReader: frames of a video file through FFmpeg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import final
+
+import av
+from av.container import InputContainer
+
+from mudra.errors import VideoError
+from mudra.types import DepthFormat, FloatArray, Stream
+from mudra.video.frame_index import FrameIndex, read_index
+from mudra.video.pixel import DepthConverter, RgbConverter, quarter_turns
+from mudra.video.reader import Frame, VideoInfo, VideoReader
+
+# Starting anew at a key frame empties the decoder's pipeline; sparing fewer frames than this does not pay.
+MIN_FRAMES_SPARED = 8
+CHECK_HINT = "the file may be damaged: mudra data check names what is wrong with it"
+
+
+@final
+class FileReader(VideoReader):
+    """Frames of one video file. Made by `open_video`.
+
+    Args:
+        path: The file.
+        stream: Whether to read its frames as colour or as depth.
+        depth: What grey levels say; used for depth alone.
+        num_threads: Decoding threads; leave 1 in a loader's worker.
+
+    Raises:
+        VideoError: If the file is missing, empty, a folder, or holds no video.
+    """
+
+    def __init__(self, path: Path | str, *, stream: Stream, depth: DepthFormat, num_threads: int) -> None:
+        super().__init__(str(path), stream=stream)
+        self._num_threads = num_threads
+        self._convert = RgbConverter() if stream is Stream.RGB else DepthConverter(depth, path=self.path)
+        self._index: FrameIndex | None = None
+        self._held: tuple[int, av.VideoFrame] | None = None
+        self._can_seek = True
+        self._start()
+
+    @property
+    def info(self) -> VideoInfo:
+        """Size, rate and codec; decodes one frame, which alone knows how it is to be turned.
+
+        Raises:
+            VideoError: If no frame can be decoded.
+        """
+        frame = self._held[1] if self._held else self._decode(0)
+        turns = quarter_turns(frame.rotation)
+        width, height = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
+        video = self._video
+        if video.duration and video.time_base:
+            duration_s = float(video.duration * video.time_base)
+        else:
+            duration_s = (self._container.duration or 0) / av.time_base
+        return VideoInfo(
+            path=self.path,
+            width=width,
+            height=height,
+            fps=float(video.average_rate or 0),
+            duration_s=duration_s,
+            declared_frames=video.frames,
+            codec=video.codec_context.name,
+            pixel_format=frame.format.name,
+            rotation_deg=turns * 90,
+        )
+
+    @property
+    def times_s(self) -> FloatArray:
+        """Times of all frames in seconds, ascending from 0, shape (S,)."""
+        return self._ready_index().times_s
+
+    def close(self) -> None:
+        """Close the container; may be called twice."""
+        super().close()
+        self._held = None
+        self._container.close()
+
+    def _frames_at(self, indices: Iterable[int]) -> Iterator[Frame]:
+        times_s = self.times_s
+        for index in indices:
+            yield Frame(index, float(times_s[index]), partial(self._convert, self._decode(index)))
+
+    def _start(self) -> None:
+        self._container = open_container(self.path)
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError(self.path, "holds no video stream", hint="is it a recording of sound alone?")
+        self._video = self._container.streams.video[0]
+        self._video.codec_context.thread_count = self._num_threads
+        self._begin(0)
+
+    def _begin(self, place: int) -> None:
+        self._decoded = self._container.decode(self._video)
+        self._next = place
+        self._is_from_start = place == 0
+
+    def _ready_index(self) -> FrameIndex:
+        self._refuse_if_closed()
+        if self._index is None:
+            self._index, has_read_packets = read_index(self._container, self._video)
+            self._can_seek = self._index.places is not None
+            if has_read_packets:
+                self._rewind()
+        return self._index
+
+    def _rewind(self) -> None:
+        stamps = self._index.key_stamps if self._index else []
+        try:
+            self._container.seek(min(stamps[0], 0) if stamps else 0, stream=self._video)
+            self._begin(0)
+        except av.error.FFmpegError:
+            self._container.close()
+            self._start()
+
+    def _decode(self, index: int) -> av.VideoFrame:
+        """Return the frame at `index`, starting at a key frame where that spares enough decoding."""
+        table = self._ready_index()
+        if self._held and self._held[0] == index:
+            return self._held[1]
+        key = table.key_before(index)
+        spared = (table.key_places[key] if table.key_places else 0) - self._next
+        if self._can_seek and (index < self._next or spared >= MIN_FRAMES_SPARED):
+            self._seek(table, key)
+        elif index < self._next:
+            self._rewind()
+        while not self._advance(table, index):
+            pass
+        assert self._held is not None
+        return self._held[1]
+
+    def _seek(self, table: FrameIndex, key: int) -> None:
+        if not table.key_places or table.key_places[key] == 0:
+            self._rewind()
+            return
+        try:
+            self._container.seek(table.key_stamps[key], stream=self._video)
+            self._begin(table.key_places[key])
+        except av.error.FFmpegError:
+            self._can_seek = False
+            self._rewind()
+
+    def _advance(self, table: FrameIndex, index: int) -> bool:
+        """Decode one frame; return whether it is the one at `index`."""
+        try:
+            frame = next(self._decoded, None)
+        except av.error.FFmpegError as error:
+            reason = f"frame {index} cannot be decoded ({error.strerror})"
+            raise VideoError(self.path, reason, hint=CHECK_HINT) from None
+        place = self._place(table, frame)
+        if frame is not None and place is not None and place <= index:
+            self._held, self._next = (place, frame), place + 1
+            return place == index
+        if self._is_from_start:
+            total = len(table.times_s)
+            raise VideoError(self.path, f"frame {index} of {total} cannot be decoded", hint=CHECK_HINT)
+        # The container led us behind the wanted frame, or to one that cannot be told: trust its table no more.
+        self._can_seek = False
+        self._rewind()
+        return False
+
+    def _place(self, table: FrameIndex, frame: av.VideoFrame | None) -> int | None:
+        if frame is None:
+            return None
+        if table.places is not None and frame.pts is not None and frame.pts in table.places:
+            return table.places[frame.pts]
+        return self._next if self._is_from_start else None
+
+
+def open_video(
+    path: Path | str, *, stream: Stream = Stream.RGB, depth: DepthFormat | None = None, num_threads: int = 1
+) -> FileReader:
+    """Open a video file: AVI, MP4, MKV, WebM, MOV and whatever else FFmpeg reads.
+
+    Args:
+        path: The file.
+        stream: Whether to read its frames as colour or as depth.
+        depth: What grey levels say; None for one millimetre per level.
+        num_threads: Decoding threads; leave 1 in a loader's worker.
+
+    Raises:
+        VideoError: If the file is missing, empty, a folder, or holds no video.
+    """
+    return FileReader(path, stream=stream, depth=depth or DepthFormat(), num_threads=num_threads)
+
+
+def open_container(path: str) -> InputContainer:
+    """Open a file for reading.
+
+    Raises:
+        VideoError: If it is missing, empty, a folder, or not a video.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise VideoError(path, "is a folder", hint="open_frames reads a folder of pictures")
+    if not file.exists():
+        raise VideoError(path, "no such file", hint=f"the folder {file.parent} exists" if file.parent.is_dir() else "")
+    try:
+        if file.stat().st_size == 0:
+            raise VideoError(path, "is empty (0 bytes)", hint="copy or download it again")
+        # Titles in another encoding than UTF-8 must not keep the pictures from being read.
+        return av.open(path, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(path, f"is not a video that can be read ({error.strerror})", hint="copy it again") from None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mudra.datasets.card import DatasetCard
+from mudra.datasets.dataset import Dataset, order_classes
+from mudra.errors import DataError
+from mudra.types import Recording
+
+
+def make_dataset(**splits: list[tuple[int | None, str]]) -> Dataset:
+    """A data set of classes a, b and c from (label, subject) pairs."""
+    recordings = {
+        split: tuple(
+            Recording(path=Path(f"{split}/{i}.mp4"), label=label, split=split, subject=subject)
+            for i, (label, subject) in enumerate(pairs)
+        )
+        for split, pairs in splits.items()
+    }
+    card = DatasetCard(name="mine", classes=("a", "b", "c"), mirror={"a": "b", "b": "a", "c": "c"})
+    return Dataset(card=card, recordings=recordings, looked_for={"test": ("/one/*", "/two/*")})
+
+
+def test_a_split_is_found_by_any_of_its_spellings() -> None:
+    dataset = make_dataset(train=[(0, "")], validation=[(1, "")])
+    assert dataset.split("val") == dataset.split("Validation") == dataset.recordings["validation"]
+    assert [recording.label for recording in dataset.all_recordings()] == [0, 1]
+
+
+def test_an_empty_split_says_what_was_looked_for_and_what_is_there() -> None:
+    dataset = make_dataset(train=[(0, ""), (1, "")], validation=[], test=[])
+    with pytest.raises(DataError) as caught:
+        dataset.split("test")
+    assert caught.value.message == "0 recordings in split 'test' of mine; looked for /one/*, /two/*"
+    assert caught.value.hint == "not empty: train (2)"
+
+
+def test_a_set_that_is_empty_throughout_says_so() -> None:
+    with pytest.raises(DataError, match="all splits are empty"):
+        make_dataset(train=[]).split("train")
+
+
+def test_an_unknown_split_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(DataError, match=r"no split 'tset'(.|\n)*did you mean 'test'\?"):
+        make_dataset(train=[(0, "")]).split("tset")
+
+
+def test_class_counts_name_empty_classes_and_pass_over_unlabelled_clips() -> None:
+    dataset = make_dataset(train=[(0, ""), (0, ""), (None, "")], test=[(2, "")])
+    assert dataset.class_counts("train") == {"a": 2, "b": 0, "c": 0}
+    assert dataset.class_counts() == {"a": 2, "b": 0, "c": 1}
+    assert dataset.class_counts("validation") == {"a": 0, "b": 0, "c": 0}
+
+
+def test_leaking_subjects_leave_out_the_unknown_one() -> None:
+    dataset = make_dataset(train=[(0, "ann"), (0, "ben"), (0, "")], test=[(0, "ann"), (0, "")])
+    assert dataset.leaking_subjects() == {"ann": ("test", "train")}
+
+
+def test_other_classes_relabel_by_name() -> None:
+    dataset = make_dataset(train=[(0, ""), (1, ""), (2, ""), (None, "")]).with_classes(["c", "x", "b", "a"])
+    assert [recording.label for recording in dataset.split("train")] == [3, 2, 0, None]
+    assert dataset.card.classes == ("c", "x", "b", "a")
+    assert dataset.card.mirror == {"c": "c", "x": None, "b": "a", "a": "b"}
+
+
+def test_classes_that_do_not_match_are_refused_with_the_nearest() -> None:
+    with pytest.raises(DataError, match=r"mine has 1 of 3 classes that the 3 wanted ones lack: c(.|\n)*known: a, b, d"):
+        make_dataset(train=[(0, "")]).with_classes(["a", "b", "d"])
+
+
+def test_classes_stand_in_natural_order() -> None:
+    assert order_classes(["sign10", "sign2", "sign2", "sign1"], None, where="x") == ("sign1", "sign2", "sign10")
+
+
+def test_given_classes_keep_their_order_and_may_be_more() -> None:
+    assert order_classes(["a"], ["b", "a"], where="x") == ("b", "a")
+
+
+def test_a_class_that_was_not_given_is_refused() -> None:
+    with pytest.raises(DataError, match=r"x: 1 classes are not among the 1 that(.|\n)*did you mean 'wave'\?"):
+        order_classes(["wavee"], ["wave"], where="x")
