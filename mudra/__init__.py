@@ -55,7 +55,7 @@ _HOMES = {
 }
 _HOME_OF = {name: room for room, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF, key=str.lower)  # noqa: PLE0605  built from the table above
+__all__ = sorted(_HOME_OF, key=str.lower)
 
 
 def __getattr__(name: str) -> Any:

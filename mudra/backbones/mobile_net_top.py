@@ -106,4 +106,4 @@ class MobileNetTop(Backbone):
     def forward(self, x_BTCHW: Tensor) -> Tensor:
         num_clips, num_frames = x_BTCHW.shape[:2]
         maps: Tensor = self.units(x_BTCHW.flatten(0, 1))
-        return maps.unflatten(0, (num_clips, num_frames))
+        return maps.view(num_clips, num_frames, *maps.shape[1:])

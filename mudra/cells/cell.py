@@ -133,7 +133,7 @@ def per_frame(module: nn.Module, x_BTCHW: Tensor) -> Tensor:
     """Apply a module for pictures to every frame of every clip."""
     num_clips, num_frames = x_BTCHW.shape[:2]
     maps: Tensor = module(x_BTCHW.flatten(0, 1))
-    return maps.unflatten(0, (num_clips, num_frames))
+    return maps.view(num_clips, num_frames, *maps.shape[1:])
 
 
 def init_he_normal(weight: Tensor, *, fan_in: int) -> None:

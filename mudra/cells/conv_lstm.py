@@ -50,6 +50,9 @@ class ConvLSTMConfig(Config):
     initialisation: Initialisation = "paper"
     """`paper` or `pytorch` (the layers' own defaults)."""
 
+    forget_bias: float = 0.0
+    """What the forget gate's bias starts from; 0 in the paper, 1 after Jozefowicz et al. 2015, section 4."""
+
     def build(self) -> ConvLSTMCell:
         """Return the cell.
 
@@ -63,6 +66,7 @@ class ConvLSTMConfig(Config):
             kernel_size=self.kernel_size,
             gate_activation=self.gate_activation,
             initialisation=self.initialisation,
+            forget_bias=self.forget_bias,
         )
 
 
@@ -75,6 +79,7 @@ class ConvLSTMCell(Cell):
         kernel_size: Side of the square kernels; odd, so that H and W are kept.
         gate_activation: `sigmoid` or `hard_sigmoid_keras`.
         initialisation: `paper` or `pytorch`.
+        forget_bias: What the forget gate's bias starts from.
 
     Example:
         >>> import torch
@@ -91,6 +96,7 @@ class ConvLSTMCell(Cell):
         kernel_size: int = 3,
         gate_activation: GateActivation = "sigmoid",
         initialisation: Initialisation = "paper",
+        forget_bias: float = 0.0,
     ) -> None:
         super().__init__(in_channels, hidden_channels)
         self.gate_activation: GateActivation = gate_activation
@@ -101,6 +107,9 @@ class ConvLSTMCell(Cell):
         )
         if initialisation == "paper":
             self._init_as_paper()
+        if forget_bias:
+            assert self.input_to_gates.bias is not None
+            nn.init.constant_(self.input_to_gates.bias[hidden_channels : 2 * hidden_channels], forget_bias)
 
     def _init_as_paper(self) -> None:
         for conv in (self.input_to_gates, self.hidden_to_gates):

@@ -13,7 +13,8 @@ Differs: nothing.
     H_t = o_t . tanh(C_t)                                (15)
 
 `*` is a depthwise convolution followed by a 1x1 one with nothing between them; i, f, o are spread over the map. There
-is no bias of one on the forget gate. All gate weights start at the same constant, 1/channels.
+is no bias of one on the forget gate unless `forget_bias` asks for it. All gate weights start at the same constant,
+1/channels.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ class GatedConvLSTMConfig(Config):
     initialisation: Initialisation = "paper"
     """`paper` (constant gate weights, he-normal convolutions) or `pytorch` (the layers' own defaults)."""
 
+    forget_bias: float = 0.0
+    """What the forget gate's bias starts from; 0 in the paper, 1 after Jozefowicz et al. 2015, section 4."""
+
     def build(self) -> GatedConvLSTMCell:
         """Return the cell.
 
@@ -65,6 +69,7 @@ class GatedConvLSTMConfig(Config):
             kernel_size=self.kernel_size,
             gate_activation=self.gate_activation,
             initialisation=self.initialisation,
+            forget_bias=self.forget_bias,
         )
 
 
@@ -77,6 +82,7 @@ class GatedConvLSTMCell(Cell):
         kernel_size: Side of the square depthwise kernels; odd, so that H and W are kept.
         gate_activation: `sigmoid` or `hard_sigmoid_keras`.
         initialisation: `paper` or `pytorch`.
+        forget_bias: What the forget gate's bias starts from.
 
     Example:
         >>> import torch
@@ -93,6 +99,7 @@ class GatedConvLSTMCell(Cell):
         kernel_size: int = 3,
         gate_activation: GateActivation = "sigmoid",
         initialisation: Initialisation = "paper",
+        forget_bias: float = 0.0,
     ) -> None:
         super().__init__(in_channels, hidden_channels)
         self.gate_activation: GateActivation = gate_activation
@@ -103,6 +110,9 @@ class GatedConvLSTMCell(Cell):
         self.hidden_to_candidate = _separable(hidden_channels, hidden_channels, kernel_size, bias=False)
         if initialisation == "paper":
             self._init_as_paper()
+        if forget_bias:
+            assert self.input_to_gates.bias is not None
+            nn.init.constant_(self.input_to_gates.bias[hidden_channels : 2 * hidden_channels], forget_bias)
 
     def _init_as_paper(self) -> None:
         nn.init.constant_(self.input_to_gates.weight, 1.0 / self.in_channels)

@@ -75,8 +75,10 @@ def _config_for_data(path: Path, overrides: list[str], *, tell: Callable[[str], 
     if not any(word.startswith("clip.streams=") for word in overrides):
         streams = card.streams[:1]
         config = config.with_overrides({"clip.streams": [stream.value for stream in streams]})
-        tell(f"{path}: {found.kind} data set, {len(card.classes)} classes; recipe {DEFAULT_RECIPE}, "
-             f"stream {streams[0].value} (others: clip.streams=[...])")
+        tell(
+            f"{path}: {found.kind} data set, {len(card.classes)} classes; recipe {DEFAULT_RECIPE}, "
+            f"stream {streams[0].value} (others: clip.streams=[...])"
+        )
     return config
 
 
@@ -120,7 +122,9 @@ def find_dataset(word: str | None, config: RunConfig, classes: tuple[str, ...]) 
     return dataset.with_classes(classes)
 
 
-def open_sources_of(dataset: Dataset, streams: tuple[Stream, ...]) -> Callable[[Recording, ExitStack], dict[Stream, FrameSource]]:
+def open_sources_of(
+    dataset: Dataset, streams: tuple[Stream, ...]
+) -> Callable[[Recording, ExitStack], dict[Stream, FrameSource]]:
     """Return the function that opens a recording's streams."""
     from mudra.training.clip_dataset import open_sources
 

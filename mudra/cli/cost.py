@@ -25,9 +25,7 @@ def cost(
     if config.model.num_classes is None:
         updates["num_classes"] = len(config.data.build().card.classes) if config.data is not None else 10
     network = config.model.model_copy(update=updates).build()
-    counted = measure_complexity(
-        network, num_frames=clip.num_frames, in_channels=clip.num_channels, size=clip.size
-    )
+    counted = measure_complexity(network, num_frames=clip.num_frames, in_channels=clip.num_channels, size=clip.size)
     if as_json:
         typer.echo(json.dumps({**counted.to_json(), "num_classes": network.num_classes}, indent=2))
         return

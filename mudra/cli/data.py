@@ -8,7 +8,9 @@ from pathlib import Path
 
 import typer
 
-app = typer.Typer(help="Look at data sets, check files, write the built-in set.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at data sets, check files, write the built-in set.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command()
@@ -111,7 +113,9 @@ def _tell(facts) -> None:  # type: ignore[no-untyped-def]
     from rich.table import Table
 
     console = Console(highlight=False)
-    console.print(f"{facts.name}: {len(facts.classes)} classes, {facts.num_measured} recordings measured, {facts.total_s / 60:.1f} min")
+    console.print(
+        f"{facts.name}: {len(facts.classes)} classes, {facts.num_measured} recordings measured, {facts.total_s / 60:.1f} min"
+    )
     table = Table("class", *facts.splits, box=None)
     for name in facts.classes:
         table.add_row(name, *(str(found.class_counts[name]) for found in facts.splits.values()))

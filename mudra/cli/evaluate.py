@@ -49,7 +49,9 @@ def evaluate(
         typer.echo(json.dumps(result.scores.to_json(), indent=2))
     else:
         scores = result.scores
-        typer.echo(f"{scores.num_clips} clips: top-1 {scores.top1:.4f}, mean class accuracy {scores.mean_class_accuracy:.4f}")
+        typer.echo(
+            f"{scores.num_clips} clips: top-1 {scores.top1:.4f}, mean class accuracy {scores.mean_class_accuracy:.4f}"
+        )
         typer.echo(f"report: {report}")
     if result.unread:
         raise typer.Exit(1)

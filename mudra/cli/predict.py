@@ -33,7 +33,9 @@ def predict(
             result = predictor.predict(path, depth=depth, span_s=(start_s, end_s))
         except MudraError as error:
             failed += 1
-            typer.echo(json.dumps({"path": str(path), "error": str(error)}) if as_json else f"error: {error}", err=not as_json)
+            typer.echo(
+                json.dumps({"path": str(path), "error": str(error)}) if as_json else f"error: {error}", err=not as_json
+            )
             continue
         typer.echo(_as_json(result) if as_json else _as_line(result))
     if failed:

@@ -98,14 +98,16 @@ def apply_geometry(x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
         draw: The clip's draw.
     """
     if (draw.angle_deg, draw.scale, draw.shift_x_px, draw.shift_y_px) != (0.0, 1.0, 0.0, 0.0):
-        x_TCHW = transforms.affine(
-            x_TCHW,
+        # All frames as channels of one picture: the sampling grid is then computed once, not once per frame.
+        turned = transforms.affine(
+            x_TCHW.flatten(0, 1),
             angle=draw.angle_deg,
             translate=[draw.shift_x_px, draw.shift_y_px],
             scale=draw.scale,
             shear=[0.0, 0.0],
             interpolation=InterpolationMode.BILINEAR,
         )
+        x_TCHW = turned.view_as(x_TCHW)
         if stream is Stream.FLOW:
             x_TCHW = _turn_vectors(x_TCHW, draw)
     if draw.mirror:

@@ -52,5 +52,5 @@ def compute_flow(
             f"flow was asked of pictures of {width}x{height} pixels",
             hint=f"make the clip's size at least {MIN_SIDE_PX}x{MIN_SIDE_PX}",
         )
-    search = cv2.DISOpticalFlow_create(_PRESETS[quality])
+    search = cv2.DISOpticalFlow.create(_PRESETS[quality])
     return np.stack([search.calc(before, after, None) for before, after in zip(from_THW, to_THW, strict=True)])

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
@@ -21,7 +22,7 @@ from mudra.clips.region import Box, find_motion_box
 from mudra.clips.sampling import Indices, UniformSampling, sample_frames
 from mudra.clips.spec import MOTION_WINDOW_MARGIN, ClipSpec, View
 from mudra.errors import ClipError
-from mudra.types import FloatArray, Frames, Stream
+from mudra.types import FloatArray, Frames, Stream, UInt8Array
 
 # Larger frames are scaled down to this shorter side before the region is looked for: 4K frames in full would only cost.
 REGION_READ_PX = 240
@@ -183,7 +184,7 @@ class ClipMaker:
         if self.spec.region == "motion":
             box = find_motion_box(frames[primary], primary, margin_fraction=self.spec.region_margin_fraction)
         scaled = {stream: self._scale(read, stream, box) for stream, read in frames.items()}
-        streams = {stream: scaled[stream] for stream in self.spec.streams if stream is not Stream.FLOW}
+        streams: dict[Stream, Tensor] = {s: scaled[s] for s in self.spec.streams if s is not Stream.FLOW}
         if Stream.FLOW in self.spec.streams:
             streams[Stream.FLOW] = self._flow(sources[primary], primary, scaled[primary], indices, box)
         return Window(streams, times_s)
@@ -202,15 +203,12 @@ class ClipMaker:
         return _covering(frame_size, self.spec.size)
 
     def _scale(self, frames: Frames, stream: Stream, box: Box | None) -> Tensor:
-        x_TCHW = torch.from_numpy(np.ascontiguousarray(frames.frames_THWC.astype(_working_type(stream), copy=False)))
+        pixels_THWC = frames.frames_THWC if box is None else _crop(frames.frames_THWC, box)
+        x_TCHW = torch.from_numpy(np.ascontiguousarray(pixels_THWC.astype(_working_type(stream), copy=False)))
         x_TCHW = x_TCHW.permute(0, 3, 1, 2)
         if stream is Stream.DEPTH:
-            measured = (x_TCHW > 0).float()
-            x_TCHW = torch.cat([x_TCHW, measured], dim=1)
+            x_TCHW = torch.cat([x_TCHW, (x_TCHW > 0).float()], dim=1)
         if box is not None:
-            place = [round(box.top), round(box.left), max(round(box.side), 1), max(round(box.side), 1)]
-            place = _widen(place, MOTION_WINDOW_MARGIN)
-            x_TCHW = transforms.crop(x_TCHW, *place)
             size = self.spec.window_size
         else:
             size = self.spec.size if self.spec.crop == "stretch" else _covering(_size(x_TCHW), self.spec.size)
@@ -305,7 +303,7 @@ def _primary(sources: Mapping[Stream, FrameSource], spec: ClipSpec) -> Stream:
 
 def _measured(sources: Mapping[Stream, FrameSource], spec: ClipSpec) -> list[Stream]:
     """The streams that are read, colour first."""
-    wanted = {stream for stream in spec.streams if stream is not Stream.FLOW}
+    wanted: set[Stream] = {stream for stream in spec.streams if stream is not Stream.FLOW}
     if Stream.FLOW in spec.streams and not wanted:
         wanted = {Stream.RGB if Stream.RGB in sources else Stream.DEPTH} & set(sources)
     return [stream for stream in (Stream.RGB, Stream.DEPTH) if stream in wanted]
@@ -325,10 +323,16 @@ def _covering(frame_size: tuple[int, int], size: tuple[int, int]) -> tuple[int, 
     return max(round(frame_size[0] * factor), size[0]), max(round(frame_size[1] * factor), size[1])
 
 
-def _widen(place: list[int], factor: float) -> list[int]:
-    top, left, height, width = place
-    wide = round(height * factor)
-    return [top - (wide - height) // 2, left - (wide - width) // 2, wide, wide]
+def _crop(frames_THWC: npt.NDArray[np.generic], box: Box) -> npt.NDArray[np.generic]:
+    """Cut the widened window out of every frame; what lies over the edge is black, or not measured."""
+    side = max(round(box.side * MOTION_WINDOW_MARGIN), 1)
+    top = round(box.top + (box.side - side) / 2)
+    left = round(box.left + (box.side - side) / 2)
+    inside = frames_THWC[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    rows, columns = inside.shape[1:3]
+    before = (max(-top, 0), max(-left, 0))
+    pads = ((0, 0), (before[0], side - rows - before[0]), (before[1], side - columns - before[1]), (0, 0))
+    return np.pad(inside, pads) if (rows, columns) != (side, side) else inside
 
 
 def _cut(x_TCHW: Tensor, size: tuple[int, int], offsets: tuple[float, float]) -> Tensor:
@@ -337,8 +341,9 @@ def _cut(x_TCHW: Tensor, size: tuple[int, int], offsets: tuple[float, float]) ->
     return x_TCHW[..., top : top + size[0], left : left + size[1]]
 
 
-def _grey(x_TCHW: Tensor, stream: Stream) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _grey(x_TCHW: Tensor, stream: Stream) -> UInt8Array:
     if stream is Stream.RGB:
-        return transforms.rgb_to_grayscale(x_TCHW)[:, 0].numpy()
-    # Depth of a scene up to four metres spread over the levels; what was not measured stays dark.
-    return (x_TCHW[:, 0].float() / 4000.0 * 255.0).clamp(0, 255).byte().numpy()
+        grey_THW = transforms.rgb_to_grayscale(x_TCHW)[:, 0]
+    else:  # depth of a scene up to four metres spread over the levels; what was not measured stays dark
+        grey_THW = (x_TCHW[:, 0].float() / 4000.0 * 255.0).clamp(0, 255).byte()
+    return np.asarray(grey_THW.numpy(), dtype=np.uint8)

@@ -78,7 +78,7 @@ def _extent(counts: npt.NDArray[np.float64]) -> tuple[int, int]:
 
 
 def _depth_activity(depth_THW: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    measured = depth_THW > 0
+    measured = depth_THW.astype(bool)
     if measured.mean() < CUT_OUT_FRACTION:
         activity: npt.NDArray[np.float64] = measured.sum(0, dtype=np.float64)
         return activity

@@ -115,7 +115,7 @@ def _sample_uniform(
     whole = math.floor(distance)
     if whole == 0:  # scarce: every frame once, then the last one is held
         positions = np.floor(start) + np.minimum(np.arange(num_frames), max(math.ceil(available) - 1, 0))
-        return np.clip(positions, 0, len(times_s) - 1).astype(np.int64)
+        return _as_indices(positions, len(times_s))
     positions = start + distance * np.arange(num_frames) + distance * view / num_views
     if generator is not None and sampling.jitter and whole >= 2:
         positions = positions + (_draw_many(generator, num_frames) - 0.5) * whole / 2
@@ -128,9 +128,7 @@ def _sample_segments(
     distance = len(times_s) / num_frames
     starts = distance * np.arange(num_frames)
     if generator is None:
-        return _frames_at(
-            times_s, starts + distance * (view + 0.5) / num_views if num_views > 1 else starts + distance / 2
-        )
+        return _frames_at(times_s, starts + distance * (view + 0.5) / num_views)
     return _frames_at(times_s, starts + distance * _draw_many(generator, num_frames))
 
 
@@ -142,18 +140,18 @@ def _sample_dense(
     wanted_s = times_s[0] + free_s * place + np.arange(num_frames) / fps
     # The small shift keeps a time that falls on a frame, but for rounding, on that frame.
     found = np.searchsorted(times_s, wanted_s + 1e-6, side="right") - 1
-    return np.clip(found, 0, len(times_s) - 1).astype(np.int64)
+    return _as_indices(found, len(times_s))
 
 
-def _frames_at(times_s: FloatArray, positions: FloatArray) -> Indices:
+def _frames_at(times_s: FloatArray, positions: npt.NDArray[np.floating]) -> Indices:
     """Return the frame shown at each position, positions counting mean frame distances from the first frame."""
     num_available = len(times_s)
     if num_available > 1 and not has_even_times(times_s):
         distance_s = (times_s[-1] - times_s[0]) / (num_available - 1)
         found = np.searchsorted(times_s, times_s[0] + positions * distance_s + 1e-9, side="right") - 1
     else:
-        found = np.floor(positions)
-    return np.clip(found, 0, num_available - 1).astype(np.int64)
+        found = np.floor(positions).astype(np.int64)
+    return _as_indices(found, num_available)
 
 
 def has_even_times(times_s: FloatArray) -> bool:
@@ -169,6 +167,10 @@ def has_even_times(times_s: FloatArray) -> bool:
     distance_s = (times_s[-1] - times_s[0]) / (num - 1)
     off_s = np.abs(times_s - times_s[0] - distance_s * np.arange(num))
     return bool(off_s.max() <= EVEN_TOLERANCE * distance_s)
+
+
+def _as_indices(found: npt.NDArray[np.generic], num_available: int) -> Indices:
+    return np.asarray(np.clip(found.astype(np.int64), 0, num_available - 1), dtype=np.int64)
 
 
 def _draw(generator: torch.Generator, low: float, high: float) -> float:

@@ -30,5 +30,7 @@ from mudra.datasets.synthetic.config import SyntheticConfig as SyntheticConfig
 from mudra.datasets.table import TableConfig as TableConfig
 from mudra.datasets.table import read_table as read_table
 
-AnyDatasetConfig = Annotated[FolderConfig | TableConfig | Shrec2017Config | SyntheticConfig, Field(discriminator="kind")]
+AnyDatasetConfig = Annotated[
+    FolderConfig | TableConfig | Shrec2017Config | SyntheticConfig, Field(discriminator="kind")
+]
 """Every data set that can be trained on, told apart by its `kind`."""

@@ -11,4 +11,4 @@ class DatasetConfig(Config):
     """Base of the data sets' configs."""
 
     on_damaged: Literal["refuse", "skip"] = "refuse"
-    """What training does about damaged files: `refuse` to start, or `skip` them, listed and counted in the run's card."""
+    """What training does about damaged files: `refuse` to start, or `skip` them, which the run's card lists."""

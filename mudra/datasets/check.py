@@ -102,17 +102,11 @@ def _list_files(recordings: Path | str | Iterable[Recording]) -> list[Path]:
 
 def _find_all(files: Sequence[Path], num_workers: int) -> Iterator[tuple[Path, Damage | None]]:
     if num_workers == 0 or len(files) < 2:
-        yield from ((file, _find(file)) for file in files)
+        yield from ((file, find_damage(file)) for file in files)
         return
     # Not forked: the decoder's and torch's threads do not survive a fork.
     with ProcessPoolExecutor(min(num_workers, len(files)), mp_context=get_context("spawn")) as pool:
-        yield from zip(files, pool.map(_find, files, chunksize=4), strict=True)
-
-
-def _find(file: Path) -> Damage | None:
-    if not file.exists():
-        return Damage(path=str(file), reason="does not exist", signals=("missing",), decoded=0, declared=0)
-    return find_damage(file)
+        yield from zip(files, pool.map(find_damage, files, chunksize=4), strict=True)
 
 
 def _is_current(verdict: _Verdict | None, fingerprint: list[int]) -> bool:

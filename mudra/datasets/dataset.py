@@ -87,6 +87,25 @@ class Dataset:
         leaks.pop("", None)
         return leaks
 
+    def hold_out(self, subjects: Sequence[str]) -> Dataset:
+        """Return the set with these subjects of the training split as its validation split; itself for none.
+
+        Raises:
+            DataError: If a subject is not in the training split.
+        """
+        if not subjects:
+            return self
+        train = self.split("train")
+        known = {recording.subject for recording in train}
+        unknown = [subject for subject in subjects if subject not in known]
+        if unknown:
+            raise DataError(
+                f"{self.card.name}: no training clip of subject {unknown[0]!r}", hint=nearest_name(unknown[0], known)
+            )
+        kept = tuple(recording for recording in train if recording.subject not in subjects)
+        held = tuple(replace(r, split="validation") for r in train if r.subject in subjects)
+        return replace(self, recordings={**self.recordings, "train": kept, "validation": held})
+
     def with_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the same recordings labelled by another list of classes, such as that of trained weights.
 

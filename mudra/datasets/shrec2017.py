@@ -88,10 +88,13 @@ class Shrec2017Config(DatasetConfig):
     """Folder that holds `clips.csv`."""
     num_classes: Literal[14, 28] = 14
     """14 gestures, or 28 with the number of fingers."""
+    held_out_subjects: tuple[int, ...] = ()
+    """Validate on these subjects of the training split, which then lacks them, instead of on the validation split."""
 
     def build(self) -> Dataset:
         """Read the list; the recordings must exist, but nothing is decoded."""
-        return read_shrec2017(self.root, num_classes=self.num_classes)
+        dataset = read_shrec2017(self.root, num_classes=self.num_classes)
+        return dataset.hold_out([str(subject) for subject in self.held_out_subjects])
 
 
 def read_shrec2017(root: Path | str, *, num_classes: Literal[14, 28] = 14) -> Dataset:

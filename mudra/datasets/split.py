@@ -6,16 +6,19 @@ the folder that the set lies in matters.
 - By subject: all clips of a subject stay together. Subjects are ranked by their hash, and each split takes its share
   of that ranking, at least one. More clips of known subjects change nothing; a new subject can move others.
 - By chance: each clip falls where its hash says, whatever other clips exist, so that adding clips moves none. A class
-  that so misses a split lends it the clip whose hash is nearest, if it has enough clips.
+  that so misses a split lends it the clip whose hash is lowest, if it has enough clips. Clips that are cut from the
+  same file show neighbouring moments: they stay together, and the files are dealt as subjects are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -35,11 +38,13 @@ class Clip(NamedTuple):
         key: A name that is unique in the set and the same on every machine: the path below the root.
         label: Its class.
         subject: Who performs; empty where that is not known.
+        file: The file that it is cut from, named like the key; empty for a file of its own.
     """
 
     key: str
     label: str
     subject: str = ""
+    file: str = ""
 
 
 class Divided(NamedTuple):
@@ -103,7 +108,12 @@ def divide(
     else:
         drawn = [not recording.split for recording in recordings]
     clips = [
-        Clip(_below(recording.key, root), classes[recording.label or 0], recording.subject)
+        Clip(
+            _below(recording.key, root),
+            classes[recording.label or 0],
+            recording.subject,
+            _below(str(recording.path), root),
+        )
         for recording, is_drawn in zip(recordings, drawn, strict=True)
         if is_drawn
     ]
@@ -145,14 +155,21 @@ def assign_splits(
     subjects = sorted({clip.subject for clip in clips} - {""})
     note = _why_not_by_subject(subjects, len(wanted)) if split_by == "subject" else ""
     if split_by == "subject" and not note:
-        return _by_subject(clips, _deal_subjects(subjects, wanted, seed), next(iter(wanted)))
+        return _by_subject(clips, _deal(subjects, wanted, seed), next(iter(wanted)))
+    notes: tuple[str, ...] = (note,) if note else ()
+    files = sorted({clip.file or clip.key for clip in clips})
+    if len(wanted) <= len(files) < len(clips):
+        split_of = _deal(files, wanted, seed)
+        return Assignment(tuple(split_of[clip.file or clip.key] for clip in clips), notes)
+    if len(files) < len(clips):
+        notes += (f"{len(files)} files cannot fill {len(wanted)} splits: clips of the same file are in several",)
     by_key: dict[str, str] = {}
     by_class: dict[str, list[str]] = defaultdict(list)
     for clip in clips:
         by_class[clip.label].append(clip.key)
     for keys in by_class.values():
         by_key.update(_draw_class(keys, wanted, seed))
-    return Assignment(tuple(by_key[clip.key] for clip in clips), (note,) if note else ())
+    return Assignment(tuple(by_key[clip.key] for clip in clips), notes)
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
@@ -188,44 +205,38 @@ def _by_subject(clips: Sequence[Clip], split_of: Mapping[str, str], unnamed_go_t
     return Assignment(splits, (note,) if unnamed else ())
 
 
-def _deal_subjects(subjects: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Give each split its share of the ranked subjects: one first, then whoever lacks most."""
+def _deal(names: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Give each split its share of the ranked subjects or files: one first, then whoever lacks most."""
     counts = dict.fromkeys(fractions, 1)
-    for _ in range(len(subjects) - len(counts)):
-        lacks = {name: share * len(subjects) - counts[name] for name, share in fractions.items()}
+    for _ in range(len(names) - len(counts)):
+        lacks = {name: share * len(names) - counts[name] for name, share in fractions.items()}
         counts[max(lacks, key=lambda name: lacks[name])] += 1
-    ranked = sorted(subjects, key=lambda subject: _draw(seed, "subject", subject))
-    # The smallest splits stand first in the ranking: a new subject then rarely changes who is tested.
-    names = [name for name in reversed(list(fractions)) for _ in range(counts[name])]
-    return dict(zip(ranked, names, strict=True))
+    ranked = sorted(names, key=lambda name: _draw(seed, "whole", name))
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    return dict(zip(ranked, splits, strict=True))
 
 
 def _draw_class(keys: Sequence[str], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
     drawn = {key: _draw(seed, "clip", key) for key in keys}
-    bounds: dict[str, tuple[float, float]] = {}
-    start = 0.0
-    for name, share in fractions.items():
-        bounds[name] = (start, start + share)
-        start += share
-    last = list(fractions)[-1]
-    splits = {key: next((n for n, (_, end) in bounds.items() if value < end), last) for key, value in drawn.items()}
+    ends = list(accumulate(fractions.values()))
+    names = list(fractions)
+    # Rounding may leave the last end a little below 1.
+    splits = {key: names[min(bisect_right(ends, value), len(names) - 1)] for key, value in drawn.items()}
     if len(keys) < len(fractions):
         # Too few to have one everywhere: what there is serves training.
         return dict.fromkeys(keys, next(iter(fractions)))
     for name in fractions:
-        _lend(splits, name, drawn, bounds[name])
+        _lend(splits, name, drawn)
     return splits
 
 
-def _lend(splits: dict[str, str], name: str, drawn: Mapping[str, float], bound: tuple[float, float]) -> None:
-    """Give an empty split the nearest clip of a split that keeps at least one."""
+def _lend(splits: dict[str, str], name: str, drawn: Mapping[str, float]) -> None:
+    """Give an empty split the lowest drawn clip of a split that keeps at least one."""
     held = list(splits.values())
     if name in held:
         return
     spare = [key for key in splits if held.count(splits[key]) > 1]
-    middle = sum(bound) / 2
-    nearest = min(spare, key=lambda key: (abs(drawn[key] - middle), key))
-    splits[nearest] = name
+    splits[min(spare, key=lambda key: drawn[key])] = name
 
 
 def _draw(seed: int, what: str, name: str) -> float:

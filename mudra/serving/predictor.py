@@ -233,8 +233,8 @@ def frames_of_array(
         )
     if video.dtype == np.uint8 and stream is Stream.DEPTH:
         form = depth or DepthFormat()
-        measured = video != form.missing_level
-        video = np.where(measured, np.round(video * form.mm_per_level), 0).astype(np.uint16)
+        levels = video.astype(np.float64)
+        video = np.where(levels != form.missing_level, np.round(levels * form.mm_per_level), 0).astype(np.uint16)
     return Frames(video, np.arange(len(video)) / fps)
 
 

@@ -91,7 +91,9 @@ class TrainingProgress(pl.Callback):
         if not console.is_terminal:
             return
         columns = ("{task.description}", BarColumn(), "{task.percentage:>3.0f}%", TimeElapsedColumn(), "left")
-        self._bar = Progress(*(TextColumn(c) if isinstance(c, str) else c for c in columns), TimeRemainingColumn(), console=console)
+        self._bar = Progress(
+            *(TextColumn(c) if isinstance(c, str) else c for c in columns), TimeRemainingColumn(), console=console
+        )
         done = trainer.current_epoch * int(trainer.num_training_batches)
         total = (trainer.max_epochs or 1) * int(trainer.num_training_batches)
         self._task = self._bar.add_task("training", total=total, completed=done)
@@ -99,7 +101,9 @@ class TrainingProgress(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+            self._bar.update(
+                self._task, advance=1, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         row = self.curves.rows[-1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from mudra.clips import ArraySource, ClipMaker, FrameSource, View, Window
+from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, View, Window
 from mudra.datasets import Dataset
 from mudra.errors import MudraError
 from mudra.training.window_cache import WindowCache
@@ -25,7 +25,7 @@ class Item(NamedTuple):
 
     clip_TCHW: Tensor
     label: int
-    index: int
+    position: int
 
 
 class ClipDataset(TorchDataset[Item]):
@@ -57,7 +57,7 @@ class ClipDataset(TorchDataset[Item]):
         self.seed = seed
         self.mirror_index = mirror_index
         # In shared memory, so that workers that outlive an epoch see the next one's number.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -77,7 +77,7 @@ class ClipDataset(TorchDataset[Item]):
             label = self.mirror_index[label]
         return Item(clip.clip_TCHW, label, index)
 
-    def _clip(self, recording: Recording, generator: torch.Generator | None):  # type: ignore[no-untyped-def]
+    def _clip(self, recording: Recording, generator: torch.Generator | None) -> Clip:
         if self.cache.is_active:
             return self.maker.clip(self.window(recording), generator=generator)
         with ExitStack() as stack:
@@ -125,7 +125,7 @@ def collate(items: Sequence[Item]) -> Batch:
     return Batch(
         torch.stack([item.clip_TCHW for item in items]),
         torch.tensor([item.label for item in items]),
-        torch.tensor([item.index for item in items]),
+        torch.tensor([item.position for item in items]),
     )
 
 

@@ -74,7 +74,8 @@ class LoaderConfig(Config):
     batch_size: PositiveInt = 16
     """Clips per training step."""
     num_workers: NonNegativeInt | Literal["auto"] = "auto"
-    """Processes that make clips; auto: none when windows are kept in memory, else one less than the cores (at most 8)."""
+    """Processes that make clips; auto: none when windows are kept in memory, else one less than
+    the cores, at most 8."""
     cache: Literal["auto", "none", "memory", "disk"] = "auto"
     """Where decoded, cut and scaled windows are kept: `memory`, `disk` (with their flow), or nowhere; auto: memory when
     they fit into a quarter of what is free, else disk when flow is computed, else nowhere."""

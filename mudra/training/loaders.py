@@ -1,11 +1,11 @@
-"""Loaders for the splits of a data set: clips in batches, their windows read beforehand where they are kept in memory."""
+"""Loaders for the splits of a data set: clips in batches, windows that stay in memory read beforehand."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import lightning.pytorch as pl
@@ -17,7 +17,7 @@ from mudra.datasets import Dataset
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate
 from mudra.training.config import LoaderConfig, RunConfig
 from mudra.training.window_cache import CacheKind, WindowCache
-from mudra.types import Batch, Stream
+from mudra.types import Stream
 
 MEMORY_SHARE = 0.25
 MAX_WORKERS = 8
@@ -87,27 +87,27 @@ class GestureData(pl.LightningDataModule):
                 if self.progress is not None:
                     self.progress(done, total, "reading clips")
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return shuffled training batches."""
         loader = self.config.loader
         drop_last = loader.drop_last and len(self.splits.train) > loader.batch_size
         return self._loader(self.splits.train, sampler=self.sampler, drop_last=drop_last)
 
-    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Return validation batches in order; none are left out."""
         return [] if self.splits.validation is None else self._loader(self.splits.validation)
 
     def _loader(
         self, dataset: ClipDataset, *, sampler: EpochSampler | None = None, drop_last: bool = False
-    ) -> DataLoader[Batch]:
+    ) -> DataLoader[Any]:
         num_workers = count_workers(self.config.loader, cache=self.cache.kind)
         return DataLoader(
-            dataset,  # type: ignore[arg-type]  collate turns items into batches
+            dataset,
             batch_size=self.config.loader.batch_size,
             sampler=sampler,
             drop_last=drop_last,
             num_workers=num_workers,
-            collate_fn=collate,  # type: ignore[arg-type]
+            collate_fn=collate,
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_start_worker,

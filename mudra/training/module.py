@@ -61,4 +61,3 @@ class GestureModule(pl.LightningModule):
         factor = learning_rate_factor(self.config.schedule, lr=self.config.optimiser.lr, num_steps=num_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-

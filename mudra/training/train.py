@@ -1,15 +1,16 @@
 """Train a network as a RunConfig says, and leave a run folder behind.
 
-    run.yaml             the resolved config
-    card.json            what anyone needs to use the weights
-    weights.safetensors  the weights
-    metrics.csv          a row per epoch
-    last.ckpt, best.ckpt the whole state, to go on from
+run.yaml             the resolved config
+card.json            what anyone needs to use the weights
+weights.safetensors  the weights
+metrics.csv          a row per epoch
+last.ckpt, best.ckpt the whole state, to go on from
 """
 
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import platform
 import subprocess
 import time
@@ -23,7 +24,6 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from safetensors.torch import save_file
 from torch import nn
 
-import mudra
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
 from mudra.errors import ConfigError, RunError
@@ -187,12 +187,12 @@ def _trainer(
     callbacks += [
         curves,
         TrainingProgress(curves, tell=tell),
-        ModelCheckpoint(dirpath=out, save_last=True, save_top_k=1, enable_version_counter=False, **best),  # type: ignore[arg-type]
+        ModelCheckpoint(dirpath=out, save_last=True, save_top_k=1, enable_version_counter=False, **best),
     ]
     return pl.Trainer(
         accelerator=fitting.accelerator,
         devices=fitting.devices,
-        precision=choose_precision(fitting.precision),  # type: ignore[arg-type]
+        precision=choose_precision(fitting.precision),
         max_epochs=fitting.epochs,
         gradient_clip_val=fitting.gradient_clip_norm or None,
         callbacks=callbacks,
@@ -214,12 +214,18 @@ def choose_precision(precision: str) -> str:
 
 def _has_fast_bf16() -> bool:
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _write_results(
-    out: Path, config: RunConfig, dataset: Dataset, network: nn.Module, *, left_out: tuple[str, ...], facts: dict[str, Any]
+    out: Path,
+    config: RunConfig,
+    dataset: Dataset,
+    network: nn.Module,
+    *,
+    left_out: tuple[str, ...],
+    facts: dict[str, Any],
 ) -> None:
     keep = "best" if config.fitting.keep == "best" and (out / "best.ckpt").exists() else "last"
     checkpoint = torch.load(out / f"{keep}.ckpt", map_location="cpu", weights_only=True)
@@ -260,7 +266,7 @@ def _complexity(network: nn.Module, config: RunConfig) -> Complexity:
 def versions() -> dict[str, Any]:
     """Return what a run was made with: versions, machine, date and, in a checkout, the commit."""
     return {
-        "mudra": mudra.__version__,
+        "mudra": importlib.metadata.version("mudra"),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
@@ -271,7 +277,7 @@ def versions() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(Path(mudra.__file__).parent), "rev-parse", "--short", "HEAD"]
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):

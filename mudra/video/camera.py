@@ -17,7 +17,7 @@ from mudra.errors import VideoError
 from mudra.types import FloatArray, Frames, Stream, UInt8Array
 from mudra.video.file import open_container
 from mudra.video.folder import scale_rgb
-from mudra.video.pixel import RgbConverter
+from mudra.video.pixel import convert_rgb
 from mudra.video.reader import Frame, Indices, Pixels, Size, VideoInfo, VideoReader
 
 OPEN_TIMEOUT_S = 10.0  # a camera in the network that has not answered by then is not there
@@ -228,10 +228,9 @@ def _open_stream(source: str) -> _Source:
 
 
 def _stream_shots(container: InputContainer, *, is_paced: bool) -> Iterator[Callable[[Size | None], Pixels]]:
-    convert = RgbConverter()
     start_s: float | None = None
     for frame in container.decode(video=0):
         if is_paced and frame.time is not None:
             start_s = time.monotonic() - frame.time if start_s is None else start_s
             time.sleep(max(0.0, start_s + frame.time - time.monotonic()))
-        yield partial(convert, frame)
+        yield partial(convert_rgb, frame)

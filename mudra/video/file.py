@@ -13,7 +13,7 @@ from av.container import InputContainer
 from mudra.errors import VideoError
 from mudra.types import DepthFormat, FloatArray, Stream
 from mudra.video.frame_index import FrameIndex, read_index
-from mudra.video.pixel import DepthConverter, RgbConverter, quarter_turns
+from mudra.video.pixel import DepthConverter, convert_rgb, quarter_turns
 from mudra.video.reader import Frame, VideoInfo, VideoReader
 
 # Starting anew at a key frame empties the decoder's pipeline; sparing fewer frames than this does not pay.
@@ -38,7 +38,7 @@ class FileReader(VideoReader):
     def __init__(self, path: Path | str, *, stream: Stream, depth: DepthFormat, num_threads: int) -> None:
         super().__init__(str(path), stream=stream)
         self._num_threads = num_threads
-        self._convert = RgbConverter() if stream is Stream.RGB else DepthConverter(depth, path=self.path)
+        self._convert = convert_rgb if stream is Stream.RGB else DepthConverter(depth, path=self.path)
         self._index: FrameIndex | None = None
         self._held: tuple[int, av.VideoFrame] | None = None
         self._can_seek = True
@@ -105,7 +105,7 @@ class FileReader(VideoReader):
         self._refuse_if_closed()
         if self._index is None:
             self._index, has_read_packets = read_index(self._container, self._video)
-            self._can_seek = self._index.places is not None
+            self._can_seek = self._index.stamps is not None
             if has_read_packets:
                 self._rewind()
         return self._index
@@ -168,9 +168,8 @@ class FileReader(VideoReader):
     def _place(self, table: FrameIndex, frame: av.VideoFrame | None) -> int | None:
         if frame is None:
             return None
-        if table.places is not None and frame.pts is not None and frame.pts in table.places:
-            return table.places[frame.pts]
-        return self._next if self._is_from_start else None
+        place = None if frame.pts is None else table.place_of(frame.pts)
+        return self._next if place is None and self._is_from_start else place
 
 
 def open_video(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import av
@@ -14,6 +15,7 @@ from av.video.stream import VideoStream
 from mudra.types import FloatArray
 
 FALLBACK_FPS = 25.0  # a stream without any time stamps and rate is played at FFmpeg's own default
+KEY_FLAG = 1  # AVINDEX_KEYFRAME, the lowest of FFmpeg's flags for an entry
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,23 @@ class FrameIndex:
 
     Args:
         times_s: Times in seconds, ascending from 0, shape (S,).
-        places: From a decoded frame's time stamp to its position; None where time stamps do not tell frames apart,
-            so that frames are counted from the beginning of the file.
+        stamps: Presentation time stamps as decoded frames bear them, ascending; None where they do not tell frames
+            apart, so that frames are counted from the beginning of the file.
         key_places: Lower bounds of the positions of the key frames, ascending; decoding can start at them.
         key_stamps: For each key frame, the time stamp to seek to.
     """
 
     times_s: FloatArray
-    places: dict[int, int] | None
+    stamps: Sequence[int] | None
     key_places: list[int]
     key_stamps: list[int]
+
+    def place_of(self, stamp: int) -> int | None:
+        """Return the position of the frame that bears `stamp`, or None."""
+        if self.stamps is None:
+            return None
+        place = bisect_left(self.stamps, stamp)
+        return place if place < len(self.stamps) and self.stamps[place] == stamp else None
 
     def key_before(self, place: int) -> int:
         """Return which key frame is the last one at or before `place`; 0 if none is known."""
@@ -54,26 +63,28 @@ def _declared_index(container: InputContainer, stream: VideoStream) -> FrameInde
     num_frames = len(entries)
     if num_frames == 0 or num_frames != stream.frames or stream.start_time is None or stream.time_base is None:
         return None
-    rows = [(entry.timestamp, entry.is_keyframe, entry.size) for entry in entries]
     step = (stream.duration or 0) // num_frames
-    first, last = rows[0][0], entries[num_frames - 1]
-    is_regular = step > 0 and step * num_frames == stream.duration
-    is_regular = is_regular and all(row[0] == first + step * place for place, row in enumerate(rows))
-    is_whole = all(row[2] > 0 for row in rows) and last.pos + last.size <= container.size
-    if not is_regular or not is_whole or any(entry.is_discard for entry in entries):
+    first, last = entries[0].timestamp, entries[num_frames - 1]
+    if step <= 0 or step * num_frames != stream.duration or last.timestamp != first + step * (num_frames - 1):
         return None
-    stamps = [stream.start_time + step * place for place in range(num_frames)]
-    keys = [place for place, row in enumerate(rows) if row[1]]
+    has_steps = [entry.timestamp for entry in entries] == list(range(first, first + step * num_frames, step))
+    flags = [entry.flags for entry in entries]
+    # Frames that an edit list cuts away, and those that a file broken off no longer holds, only packets tell.
+    is_whole = max(flags) <= KEY_FLAG and 0 < last.size <= container.size - last.pos
+    if not has_steps or not is_whole:
+        return None
+    start = stream.start_time
+    keys = [place for place, flag in enumerate(flags) if flag]
     return FrameIndex(
         times_s=np.arange(num_frames, dtype=np.float64) * float(step * stream.time_base),
-        places=None if _is_reordered_avi(container, stream) else dict(zip(stamps, range(num_frames), strict=True)),
+        stamps=None if _is_reordered_avi(container, stream) else range(start, start + step * num_frames, step),
         key_places=keys,
-        key_stamps=[rows[place][0] for place in keys],
+        key_stamps=[start + step * place for place in keys],
     )
 
 
 def _demuxed_index(container: InputContainer, stream: VideoStream) -> FrameIndex:
-    is_avi, is_matroska = "avi" in container.format.name, "matroska" in container.format.name
+    is_avi = "avi" in container.format.name
     stamps: list[int | None] = []
     keys: list[tuple[int, int]] = []
     try:
@@ -81,10 +92,8 @@ def _demuxed_index(container: InputContainer, stream: VideoStream) -> FrameIndex
             if packet.size == 0 or packet.is_discard:
                 continue
             shown = packet.dts if is_avi or packet.pts is None else packet.pts
-            # Matroska is searched by presentation time, the others by decoding time.
-            sought = shown if is_matroska or packet.dts is None else packet.dts
-            if packet.is_keyframe and sought is not None:
-                keys.append((len(stamps), sought))
+            if packet.is_keyframe and shown is not None:
+                keys.append((len(stamps), shown))
             stamps.append(shown)
     except av.error.FFmpegError:
         pass  # a file that breaks off holds the frames before the break; the damage check names it
@@ -92,9 +101,7 @@ def _demuxed_index(container: InputContainer, stream: VideoStream) -> FrameIndex
     is_distinct = len(ascending) == len(stamps) == len(set(ascending))
     return FrameIndex(
         times_s=_to_times(stamps, stream),
-        places={stamp: place for place, stamp in enumerate(ascending)}
-        if is_distinct and not _is_reordered_avi(container, stream)
-        else None,
+        stamps=ascending if is_distinct and not _is_reordered_avi(container, stream) else None,
         key_places=[place for place, _ in keys],
         key_stamps=[stamp for _, stamp in keys],
     )

@@ -1,14 +1,18 @@
 """Decoded frames become arrays: colour as RGB, depth as millimetres.
 
 Colour is scaled before it is converted: the scaler's path for pictures of one size is several times faster than the one
-that does both at once. Depth never passes the scaler, which would mix near with far and stretch its levels.
+that does both at once. One that shrinks to less than a quarter is halved first, which OpenCV does an order of magnitude
+faster than the scaler. Either way a small pixel is the average of those it stands for. Depth is never averaged: that
+would put a surface between a hand and the wall behind it.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any, final
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
@@ -17,6 +21,8 @@ from mudra.types import DepthFormat, UInt8Array, UInt16Array
 from mudra.video.reader import Size
 
 MAX_MM = 65535
+HALVED_FORMATS = ("yuv420p", "yuvj420p")
+SCALER_REACH = 4  # shrinking further than this, the scaler takes longer than a decoder
 
 
 def quarter_turns(rotation_deg: int) -> int:
@@ -29,27 +35,30 @@ def quarter_turns(rotation_deg: int) -> int:
     return round(rotation_deg / 90) % 4
 
 
-@final
-class RgbConverter:
-    """Makes uint8 RGB arrays, upright and at the wanted size."""
+class _Reformatters(threading.local):
+    """Each thread's own two, kept: one whose parameters stay the same from clip to clip is set up once."""
 
     def __init__(self) -> None:
-        # One each, kept: a reformatter whose parameters stay the same is set up once.
-        self._scaler = VideoReformatter()
-        self._painter = VideoReformatter()
+        self.scaler = VideoReformatter()
+        self.painter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame, size: Size | None) -> UInt8Array:
-        turns = quarter_turns(frame.rotation)
-        height, width = (frame.height, frame.width) if size is None else size if turns % 2 == 0 else size[::-1]
-        if (height, width) != (frame.height, frame.width) and not frame.format.has_palette:
-            frame = self._scaler.reformat(
-                frame, width=width, height=height, interpolation=Interpolation.BILINEAR, threads=1
-            )
-        painted = self._painter.reformat(
-            frame, width=width, height=height, format="rgb24", dst_color_range=ColorRange.JPEG, threads=1
-        )
-        array = np.asarray(painted.to_ndarray(), dtype=np.uint8)
-        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+
+_reformatters = _Reformatters()
+
+
+def convert_rgb(frame: av.VideoFrame, size: Size | None) -> UInt8Array:
+    """Return the frame as uint8 RGB, upright, at (height, width) `size` or at its own, shape (H, W, 3)."""
+    turns = quarter_turns(frame.rotation)
+    height, width = (frame.height, frame.width) if size is None else size if turns % 2 == 0 else size[::-1]
+    frame = _halve(frame, height, width)
+    if (height, width) != (frame.height, frame.width) and not frame.format.has_palette:
+        how = _interpolation(frame, height, width)
+        frame = _reformatters.scaler.reformat(frame, width=width, height=height, interpolation=how, threads=1)
+    painted = _reformatters.painter.reformat(
+        frame, width=width, height=height, format="rgb24", dst_color_range=ColorRange.JPEG, threads=1
+    )
+    array = np.asarray(painted.to_ndarray(), dtype=np.uint8)
+    return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
 
 
 @final
@@ -95,7 +104,7 @@ class DepthConverter:
         """
         upright = np.rot90(levels, turns) if turns else levels
         nearest = upright if size is None else scale_nearest(upright, size)
-        return self._table(bits or 8 * levels.itemsize, is_limited)[nearest][..., None]
+        return self._table(bits or 8 * levels.itemsize, is_limited).take(nearest)[..., None]
 
     def _table(self, bits: int, is_limited: bool) -> UInt16Array:
         if (bits, is_limited) not in self._tables:
@@ -131,10 +140,8 @@ def scale_nearest(levels: UInt8Array | UInt16Array, size: Size) -> UInt8Array | 
         >>> scale_nearest(np.array([[1, 2], [3, 4]], dtype=np.uint8), (1, 4)).tolist()
         [[3, 3, 4, 4]]
     """
-    rows = ((np.arange(size[0]) + 0.5) * levels.shape[0] / size[0]).astype(np.int64)
-    columns = ((np.arange(size[1]) + 0.5) * levels.shape[1] / size[1]).astype(np.int64)
-    nearest: UInt8Array | UInt16Array = levels[rows[:, None], columns]
-    return nearest
+    nearest: Any = cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return nearest  # type: ignore[no-any-return]
 
 
 def require_grey(rgb: UInt8Array, *, path: str) -> UInt8Array:
@@ -146,6 +153,45 @@ def require_grey(rgb: UInt8Array, *, path: str) -> UInt8Array:
     if not (np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 0], rgb[..., 2])):
         raise VideoError(path, "holds colours where depth was wanted", hint="open it as the stream 'rgb'")
     return rgb[..., 0]
+
+
+def _halve(frame: av.VideoFrame, height: int, width: int) -> av.VideoFrame:
+    """Return the frame at a half, a quarter ... of its size, until less than a quarter is left to shrink to."""
+    if frame.format.name not in HALVED_FORMATS:
+        return frame
+    factor = 1
+    # Chroma has half the size, and every row and column of it needs its partner.
+    while (
+        min(frame.height // height, frame.width // width) >= SCALER_REACH * factor
+        and frame.height % (4 * factor) == 0
+        and frame.width % (4 * factor) == 0
+    ):
+        factor *= 2
+    if factor == 1:
+        return frame
+    planes = [_average(_plane(plane), factor) for plane in frame.planes]
+    stacked = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, frame.width // factor)
+    halved = av.VideoFrame.from_ndarray(stacked, format=frame.format.name)
+    halved.colorspace, halved.color_range = frame.colorspace, frame.color_range
+    return halved
+
+
+def _interpolation(frame: av.VideoFrame, height: int, width: int) -> Interpolation:
+    # Averaging is the faster one where a picture shrinks, and leaves blocks where it grows.
+    shrinks = height <= frame.height and width <= frame.width
+    return Interpolation.AREA if shrinks else Interpolation.BILINEAR
+
+
+def _average(plane: UInt8Array, factor: int) -> UInt8Array:
+    while factor > 1:  # step by step: OpenCV averages two by two many times faster than four by four
+        plane = np.asarray(cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        factor //= 2
+    return plane
+
+
+def _plane(plane: Any) -> UInt8Array:
+    levels = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return levels[: plane.height, : plane.width]
 
 
 def _has_grey_plane(pixel_format: av.VideoFormat) -> bool:

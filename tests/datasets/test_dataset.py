@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,11 @@ def test_classes_that_do_not_match_are_refused_with_the_nearest() -> None:
 
 def test_classes_stand_in_natural_order() -> None:
     assert order_classes(["sign10", "sign2", "sign2", "sign1"], None, where="x") == ("sign1", "sign2", "sign10")
+
+
+def test_names_that_differ_in_case_alone_have_a_fixed_order() -> None:
+    names = ["".join(letters) for letters in itertools.product("Aa", "Bb", "Cc")]
+    assert order_classes(reversed(names), None, where="x") == tuple(sorted(names))
 
 
 def test_given_classes_keep_their_order_and_may_be_more() -> None:

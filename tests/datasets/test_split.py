@@ -80,6 +80,17 @@ def test_by_chance_every_class_is_in_every_split_if_it_can_be() -> None:
         assert sorted(drawn(clips, split_by="chance", seed=seed).values()) == ["test", "train", "validation"]
 
 
+def test_no_clip_is_favoured_where_clips_are_lent() -> None:
+    clips = [Clip(f"a/{i}", "a") for i in range(3)]
+    trained = Counter(
+        key
+        for seed in range(400)
+        for key, split in drawn(clips, split_by="chance", seed=seed).items()
+        if split == "train"
+    )
+    assert all(0.25 < trained[clip.key] / 400 < 0.42 for clip in clips)
+
+
 def test_a_class_with_too_few_clips_is_for_training() -> None:
     assert set(drawn([Clip("a/1", "a"), Clip("a/2", "a")], split_by="chance").values()) == {"train"}
 
@@ -103,6 +114,31 @@ def test_chance_asked_for_needs_no_note() -> None:
     assert assign_splits(make_clips(1), fractions=FRACTIONS, split_by="chance").notes == ()
 
 
+def test_clips_of_one_file_stay_together() -> None:
+    clips = [Clip(f"{f}@{i}", "ab"[i % 2], file=f"{f}") for f in range(10) for i in range(6)]
+    splits = drawn(clips, split_by="chance")
+    for file in range(10):
+        assert len({splits[f"{file}@{i}"] for i in range(6)}) == 1
+    assert Counter(splits.values()) == {"train": 42, "validation": 12, "test": 6}
+
+
+def test_clips_of_too_few_files_are_drawn_one_by_one_with_a_note() -> None:
+    clips = [Clip(f"{f}@{i}", "a", file=f"{f}") for f in range(2) for i in range(30)]
+    assigned = assign_splits(clips, fractions=FRACTIONS, split_by="chance")
+    assert set(assigned.splits) == set(FRACTIONS)
+    assert assigned.notes == ("2 files cannot fill 3 splits: clips of the same file are in several",)
+
+
+def test_spans_of_recordings_stay_with_their_file() -> None:
+    recordings = [
+        Recording(path=ROOT / f"{f}.mp4", label=0, split="", start_s=float(i), end_s=i + 1.0)
+        for f in range(4)
+        for i in range(5)
+    ]
+    divided = divide(recordings, classes=["a"], root=ROOT, split_by="chance")
+    assert [len({r.path for r in found}) for found in divided.recordings.values()] == [2, 1, 1]
+
+
 def test_clips_without_a_subject_are_for_training_with_a_note() -> None:
     clips = [*make_clips(5), Clip("a/unnamed", "a")]
     assigned = assign_splits(clips, fractions=FRACTIONS)
@@ -113,7 +149,7 @@ def test_clips_without_a_subject_are_for_training_with_a_note() -> None:
 def test_a_share_of_zero_leaves_the_split_empty() -> None:
     fractions = {"train": 0.8, "validation": 0.2, "test": 0.0}
     for split_by in ("subject", "chance"):
-        assigned = assign_splits(make_clips(5), fractions=fractions, split_by=split_by)  # type: ignore[arg-type]
+        assigned = assign_splits(make_clips(5), fractions=fractions, split_by=split_by)
         assert set(assigned.splits) == {"train", "validation"}
 
 

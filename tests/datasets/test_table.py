@@ -39,7 +39,8 @@ def test_depth_beside_every_recording_is_a_second_stream(tmp_path: Path) -> None
 
 
 def test_a_table_of_depth_alone(tmp_path: Path) -> None:
-    dataset = read_table(write_text(tmp_path, "path,label\n1.mp4,a\n"), stream=Stream.DEPTH)
+    text = "path,label,depth_path\n1.mp4,a,2.mp4\n"
+    dataset = read_table(write_text(tmp_path, text), stream=Stream.DEPTH)
     assert dataset.card.streams == (Stream.DEPTH,)
     assert dataset.all_recordings()[0].stream is Stream.DEPTH
 
@@ -61,9 +62,10 @@ def test_without_a_split_it_is_drawn(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_pictures_gets_the_given_rate(tmp_path: Path) -> None:
-    touch_all(tmp_path, ["clip/1.png"])
-    dataset = read_table(write_csv(tmp_path / "x.csv", [{"path": "clip", "label": "a"}]), fps=7.0)
-    assert dataset.all_recordings()[0].fps == 7.0
+    touch_all(tmp_path, ["clip/1.png", "1.mp4"])
+    rows = [{"path": path, "label": "a", "split": "test"} for path in ("clip", "1.mp4")]
+    dataset = read_table(write_csv(tmp_path / "x.csv", rows), fps=7.0)
+    assert [recording.fps for recording in dataset.split("test")] == [7.0, None]
 
 
 def test_labels_that_are_numbers_are_names_in_natural_order(tmp_path: Path) -> None:

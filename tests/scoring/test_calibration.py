@@ -69,3 +69,8 @@ def test_json_holds_every_bin():
     }
     assert plain["expected_error"] == pytest.approx(0.1)
     assert plain["mean_confidence"] == pytest.approx(0.9)
+
+
+def test_a_bin_holds_its_lower_edge():
+    bins = measure_calibration(two_classes(0.5, 0.75), torch.tensor([0, 0]), num_bins=4).bins
+    assert [one.num_clips for one in bins] == [0, 0, 1, 1]

@@ -1,7 +1,11 @@
+import base64
+import re
 import sys
 from xml.etree import ElementTree
 
+import cv2
 import matplotlib
+import numpy as np
 import pytest
 import torch
 
@@ -93,6 +97,23 @@ def test_same_scores_same_chart():
     assert draw_confusion(scores_of(["a", "b"])) == draw_confusion(scores_of(["a", "b"]))
 
 
+def test_cells_are_blue_orange_or_clear():
+    probability_NK = torch.tensor([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6]])
+    svg = draw_confusion(score_clips(probability_NK, torch.tensor([0, 0, 1]), class_names=["a", "b"]))
+    (encoded,) = re.findall(r"data:image/png;base64,([^\"]+)", svg)
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_UNCHANGED)
+    height, width = picture.shape[:2]
+    cells = picture[[[height // 4], [3 * height // 4]], [[width // 4, 3 * width // 4]]][..., [2, 1, 0, 3]].astype(int)
+    if cells[1, 0, 3]:  # the file may hold its rows from the bottom
+        cells = cells[::-1]
+    (right, wrong), (clear, sure) = cells
+    assert right[2] > right[0]
+    assert wrong[0] > wrong[2]
+    assert clear[3] == 0
+    assert sure[2] > sure[0]
+    assert right[3] < sure[3] == 255
+
+
 def test_settings_of_matplotlib_are_left_alone():
     before = dict(matplotlib.rcParams)
     draw_confusion(scores_of(["a", "b"]))
@@ -138,6 +159,15 @@ class TestCurves:
         svg = draw_curves([{"loss": 1.0}, {"loss": 0.5}, {"loss": 0.2}])
         assert svg is not None
         assert "2" in texts(svg)
+
+    def test_zero_is_a_value(self):
+        assert draw_curves([{"epoch": 0, "loss": 0.0}]) is not None
+
+    def test_any_column_is_drawn_as_it_is(self):
+        svg = draw_curves([{"epoch": 0, 'a "<b>" loss': 1.0}])
+        assert svg is not None
+        assert 'a "<b>" loss' in texts(svg)
+        assert 'a "<b>" loss' in ElementTree.fromstring(svg).attrib["aria-label"]
 
     @pytest.mark.parametrize("rows", [[], [{"epoch": 0, "seconds": 1.0}], [{"epoch": 0, "loss": "inf"}]])
     def test_nothing_to_draw(self, rows):

@@ -16,7 +16,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 Hardness = Literal["plain", "moving", "hard"]
-Side = Annotated[int, Field(ge=32, le=2048)]
+Side = Annotated[int, Field(ge=32, le=1024)]
 
 
 class SyntheticConfig(DatasetConfig):

@@ -26,8 +26,8 @@ from mudra.types import FloatArray, Stream, UInt8Array, UInt16Array
 
 # Frames drawn at once: enough to spread the cost of array calls, few enough for a core's cache.
 CHUNK_FRAMES = 32
-# Where the hand may be; the wrist keeps this clear of the hand's own reach.
-NEAREST_MM, FURTHEST_MM, REACH_MM = 350.0, 900.0, 60.0
+# Nothing comes nearer to the camera than this.
+NEAREST_MM = 350.0
 
 
 class SyntheticClip(NamedTuple):
@@ -168,9 +168,8 @@ def _draw(
     # One moment more than there are frames: the last frame's flow leads there.
     times_s = np.arange(num_frames + 1) / config.fps
     pose_TA = timeline.at(times_s) + setting.tremor.at(times_s)
-    away = setting.wrist_mm[2]
-    pose_TA[:, 2] = np.clip(pose_TA[:, 2], NEAREST_MM + REACH_MM - away, FURTHEST_MM - REACH_MM - away)
-    parts = _join(hand_parts(pose_TA, subject=subject, wrist_mm=setting.wrist_mm), object_parts(scene, times_s))
+    hand = _keep_away(hand_parts(pose_TA, subject=subject, wrist_mm=setting.wrist_mm))
+    parts = _join(hand, object_parts(scene, times_s))
     chunks = [
         _draw_chunk(first, parts, times_s, scene=scene, sensor=sensor, subject=subject, config=config)
         for first in range(0, num_frames, CHUNK_FRAMES)
@@ -229,6 +228,14 @@ def _draw_chunk(
     if config.depth_sensor == "noisy":
         depth_THW = sensor.measure(depth_THW, first_frame=first)
     return _Chunk(rgb_THWC, depth_THW, flow_THWC, mask_THW)
+
+
+def _keep_away(parts: Parts) -> Parts:
+    """Move the hand back for the whole recording, as far as its nearest moment needs."""
+    start_mm = (parts.start_TPX[..., 2] - parts.start_radius_P).min()
+    end_mm = (parts.end_TPX[..., 2] - parts.end_radius_P).min()
+    back_X = np.array([0.0, 0.0, max(0.0, NEAREST_MM - min(start_mm, end_mm))], dtype=np.float32)
+    return parts._replace(start_TPX=parts.start_TPX + back_X, end_TPX=parts.end_TPX + back_X)
 
 
 def _frames_of(parts: Parts, first: int, stop: int) -> Parts:

@@ -188,6 +188,4 @@ def _stripes(surface: Surface, material_N: npt.NDArray[np.uint8], subject: Subje
     phase_N = surface.local_NX[:, 1] * np.float32(subject.look.stripes_per_mm)
     dark = np.float32(STRIPE_DARKER_FRACTION)
     striped: Float32Array = -dark * ((material_N == Material.SLEEVE) & (phase_N % 1 < 0.5))
-        (material_N == Material.SLEEVE) & (phase_N % 1 < 0.5), np.float32(-0.35), np.float32(0)
-    )
     return striped

@@ -31,7 +31,7 @@ from mudra.video import write_depth, write_video
 COLUMNS = ("path", "label", "split", "subject", "start_s", "end_s", "depth_path")
 Progress = Callable[[int, int], None]
 Row = dict[str, str]
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class _Counter:
@@ -40,7 +40,7 @@ class _Counter:
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress = 0, total, progress
 
-    def each(self, items: Iterator[T]) -> Iterator[T]:
+    def each(self, items: Iterator[Item]) -> Iterator[Item]:
         for item in items:
             self._done += 1
             if self._progress is not None:
@@ -74,6 +74,7 @@ def write_synthetic(out: Path, config: SyntheticConfig, *, progress: Progress | 
     count = _Counter(sum(config.num_clips(split) + config.long_streams for split in SPLITS), progress)
     clip_rows = [row for split in SPLITS for row in count.each(_write_clips(out, to_draw, split))]
     segment_rows = [rows for split in SPLITS for rows in count.each(_write_streams(out / "streams", to_draw, split))]
+    out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     if config.long_streams:
         _write_table(out / "streams" / "segments.csv", list(chain.from_iterable(segment_rows)))
@@ -110,18 +111,15 @@ def _write_streams(out: Path, config: SyntheticConfig, split: Split) -> Iterator
         clip = draw_stream(subject=subject, seed=config.seed + index, duration_s=config.long_stream_s, config=config)
         files = _write_files(out, f"{split}-{index:03d}", clip, config)
         shared = {**files, "split": split, "subject": subject.name}
-        yield (
-            True,
-            [
-                {
-                    **shared,
-                    "label": SYNTHETIC_CLASSES[span.label],
-                    "start_s": f"{span.start_s:.4f}",
-                    "end_s": f"{span.end_s:.4f}",
-                }
-                for span in segments_of(clip.label_T, clip.times_s, fps=config.fps)
-            ],
-        )
+        yield [
+            {
+                **shared,
+                "label": SYNTHETIC_CLASSES[span.label],
+                "start_s": f"{span.start_s:.4f}",
+                "end_s": f"{span.end_s:.4f}",
+            }
+            for span in segments_of(clip.label_T, clip.times_s, fps=config.fps)
+        ]
 
 
 def _write_files(folder: Path, stem: str, clip: SyntheticClip, config: SyntheticConfig) -> Row:

@@ -18,11 +18,11 @@ from mudra.training import AdamWConfig, FittingConfig, LoaderConfig, OneCycleCon
 @row(source="after Zhang et al. 2018, figure 1, narrowed", status="runs")
 def small() -> RunConfig:
     """Narrow Res3D, two gated ConvLSTM layers, two separable units; 16 frames of 64x64 around what moves."""
-    cell = GatedConvLSTMConfig(hidden_channels=64)
+    cell = GatedConvLSTMConfig(hidden_channels=64, initialisation="pytorch", forget_bias=1.0)
     return RunConfig(
         model=GestureNetConfig(
             backbone=Res3DConfig(
-                channels=(24, 32, 48, 96),
+                channels=(16, 16, 48, 96),
                 num_units=1,
                 stem_kernel=(3, 5, 5),
                 block_strides=((1, 1, 1), (2, 2, 2), (1, 2, 2)),
@@ -44,7 +44,7 @@ def small() -> RunConfig:
                 contrast=0.3,
                 saturation=0.3,
                 hue=0.05,
-                depth_stretch=(0.85, 1.15),
+                depth_stretch=(0.8, 1.25),
             ),
         ),
         loader=LoaderConfig(batch_size=16),

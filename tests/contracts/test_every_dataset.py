@@ -1,0 +1,126 @@
+"""What every data set that reads files keeps, whatever its form: one fake tree of each is read."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mudra import datasets
+from mudra.config import Config
+from mudra.datasets import Dataset, FolderConfig, Shrec2017Config, TableConfig
+from mudra.datasets.folder import read_folder
+from mudra.datasets.shrec2017 import read_shrec2017
+from mudra.datasets.table import read_table
+from mudra.types import DepthFormat
+from tests.fixtures.trees import build_folder, build_shrec2017, write_csv
+
+FileConfig = FolderConfig | TableConfig | Shrec2017Config
+CLASSES = ("swipe_left", "swipe_right", "push")
+
+
+def folder_of(root: Path) -> FolderConfig:
+    return FolderConfig(root=build_folder(root, classes=CLASSES, subjects=range(6)))
+
+
+def table_of(root: Path) -> TableConfig:
+    build_folder(root, classes=CLASSES, subjects=range(6))
+    paths = sorted(root.rglob("*.mp4"))
+    rows = [{"path": p.relative_to(root), "label": p.parent.name, "subject": p.name[:3]} for p in paths]
+    return TableConfig(path=write_csv(root / "clips.csv", rows))
+
+
+def shrec2017_of(root: Path, num_classes: typing.Literal[14, 28]) -> Shrec2017Config:
+    subjects = {"train": [2, 3], "validation": [4], "test": [5]}
+    return Shrec2017Config(root=build_shrec2017(root, subjects=subjects), num_classes=num_classes)
+
+
+MAKERS: dict[str, Callable[[Path], FileConfig]] = {
+    "folder": folder_of,
+    "table": table_of,
+    "shrec2017": lambda root: shrec2017_of(root, 14),
+    "shrec2017, 28 classes": lambda root: shrec2017_of(root, 28),
+}
+
+
+@pytest.fixture(params=MAKERS, ids=str)
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> FileConfig:
+    return MAKERS[request.param](tmp_path)
+
+
+@pytest.fixture
+def dataset(config: FileConfig) -> Dataset:
+    return config.build()
+
+
+def test_labels_are_dense(dataset: Dataset) -> None:
+    assert {recording.label for recording in dataset.all_recordings()} == set(range(len(dataset.card.classes)))
+
+
+def test_mirroring_twice_keeps_every_label(dataset: Dataset) -> None:
+    index = dataset.card.mirror_index()
+    assert index is not None
+    assert [index[label] for label in index] == list(range(len(index)))
+    assert index != list(range(len(index))), "left and right are swapped"
+
+
+def test_splits_are_disjoint(dataset: Dataset) -> None:
+    keys = [recording.key for recording in dataset.all_recordings()]
+    assert len(keys) == len(set(keys))
+    assert dataset.card.subjects_disjoint
+    assert dataset.leaking_subjects() == {}
+    for split, recordings in dataset.recordings.items():
+        assert recordings
+        assert {recording.split for recording in recordings} == {split}
+
+
+def test_every_path_exists_below_the_root(dataset: Dataset) -> None:
+    assert dataset.root is not None
+    for recording in dataset.all_recordings():
+        assert recording.path.is_relative_to(dataset.root)
+        assert recording.path.exists()
+        assert recording.stream is dataset.card.streams[0]
+
+
+def test_the_same_tree_gives_the_same_set(config: FileConfig) -> None:
+    assert config.build() == config.build()
+
+
+def test_the_config_survives_yaml_and_says_its_kind(config: FileConfig, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert type(config).from_yaml(path) == config
+    assert config.kind == type(config).model_fields["kind"].default
+
+
+def test_every_config_of_the_room_is_registered() -> None:
+    union = typing.get_args(datasets.AnyDatasetConfig)[0]
+    registered = {config.__name__ for config in typing.get_args(union)}
+    exported = {name for name, value in vars(datasets).items() if inspect.isclass(value) and is_data_config(value)}
+    assert exported == registered
+
+
+def is_data_config(value: type) -> bool:
+    return issubclass(value, Config) and "kind" in value.model_fields
+
+
+@pytest.mark.parametrize(
+    ("config_type", "reader"),
+    [(FolderConfig, read_folder), (TableConfig, read_table), (Shrec2017Config, read_shrec2017)],
+)
+def test_config_and_reader_agree_on_defaults(config_type: type[Config], reader: Callable[..., object]) -> None:
+    arguments = {name: p.default for name, p in list(inspect.signature(reader).parameters.items())[1:]}
+    fields = {name: field.get_default(call_default_factory=True) for name, field in config_type.model_fields.items()}
+    # What kind it is, where it lies and what training does about damage are no concern of the reader.
+    for name in ("kind", "root", "path", "on_damaged"):
+        fields.pop(name, None)
+    if "depth" in arguments:
+        # In a config the depth format is two plain numbers, so that a misspelt one is refused.
+        plain = DepthFormat(mm_per_level=fields.pop("mm_per_level"), missing_level=fields.pop("missing_level"))
+        assert plain == DepthFormat()
+        assert arguments.pop("depth") is None
+        assert (fields.pop("mirror"), arguments.pop("mirror")) == ({}, None)
+    assert fields == arguments
