@@ -9,9 +9,9 @@ between the two convolutions, the first stride keeps 256 channels, and the last 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
@@ -43,10 +43,19 @@ class MobileNetTopConfig(Config):
     """Channels (before `width`) and stride of each unit."""
     padding: PaddingMode = "tf_same"
     """`tf_same` (the released code's numbers) or `symmetric`."""
+    norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = KERAS_NORM_MOMENTUM
+    """Share of each batch in the running statistics of batch normalisation; 0.01 is the paper's (Keras' 0.99). Short
+    trainings need more: their statistics lag behind otherwise."""
 
     def build(self, in_channels: int) -> MobileNetTop:
         """Return the top for hidden maps of `in_channels` channels."""
-        return MobileNetTop(in_channels=in_channels, width=self.width, units=self.units, padding=self.padding)
+        return MobileNetTop(
+            in_channels=in_channels,
+            width=self.width,
+            units=self.units,
+            padding=self.padding,
+            norm_momentum=self.norm_momentum,
+        )
 
 
 class SeparableConv(nn.Module):
@@ -79,6 +88,7 @@ class MobileNetTop(Backbone):
         width: Factor on all channel counts, rounded to multiples of 8.
         units: Channels (before `width`) and stride of each unit.
         padding: `tf_same` or `symmetric`.
+        norm_momentum: Share of each batch in the running statistics of batch normalisation.
 
     Example:
         >>> import torch
@@ -93,6 +103,7 @@ class MobileNetTop(Backbone):
         width: float = 1.0,
         units: tuple[SeparableUnit, ...] = ZHANG2018_UNITS,
         padding: PaddingMode = "tf_same",
+        norm_momentum: float = KERAS_NORM_MOMENTUM,
     ) -> None:
         channels = [in_channels, *(scale_channels(unit.channels, width) for unit in units)]
         super().__init__(in_channels=in_channels, out_channels=channels[-1], time_stride=1)
@@ -102,6 +113,9 @@ class MobileNetTop(Backbone):
                 for before, after, unit in zip(channels[:-1], channels[1:], units, strict=True)
             )
         )
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = norm_momentum
 
     def forward(self, x_BTCHW: Tensor) -> Tensor:
         num_clips, num_frames = x_BTCHW.shape[:2]

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from mudra.cli import cost, data, evaluate, listing, predict, train
+from mudra.cli import cost, data, demo, evaluate, listing, predict, train
 from mudra.errors import MudraError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("cost")(cost.cost)
+app.command("demo")(demo.demo)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import logging
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,12 +138,14 @@ def train(
     data.read_windows()
     module = GestureModule(network, config, num_classes=len(dataset.card.classes))
     curves = CurveWriter(out / "metrics.csv")
-    trainer = _trainer(config, out, curves, tell, validates=data.splits.validation is not None)
+    with _quiet_lightning():
+        trainer = _trainer(config, out, curves, tell, validates=data.splits.validation is not None)
     started = time.perf_counter()
     interrupted = False
     try:
-        # The checkpoint is this program's own; it is read without running code from it.
-        trainer.fit(module, data, ckpt_path=str(out / "last.ckpt") if resume else None, weights_only=True)
+        with _quiet_lightning():
+            # The checkpoint is this program's own; it is read without running code from it.
+            trainer.fit(module, data, ckpt_path=str(out / "last.ckpt") if resume else None, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         interrupted = True
     if not (out / "last.ckpt").exists():
@@ -203,6 +208,22 @@ def _trainer(
         use_distributed_sampler=False,
         check_val_every_n_epoch=min(fitting.validate_every_epochs, fitting.epochs),
     )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Silence what Lightning says about itself; the callbacks tell what the user needs."""
+    logger = logging.getLogger("lightning.pytorch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for module in ("lightning", "torch.utils.data"):
+            warnings.filterwarnings("ignore", module=module)
+        warnings.filterwarnings("ignore", message=".*(LeafSpec|num_workers|Checkpoint directory).*")
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
 
 
 def choose_precision(precision: str) -> str:

@@ -1,6 +1,6 @@
 """find_damage: decode a whole file and say what is wrong with it, by four signals of which none is enough alone.
 
-exception      the file cannot be opened, or decoding stops with an error
+exception      the file cannot be opened, or a frame cannot be decoded
 count          fewer frames, or less time, than the container declares
 corrupt flag   the decoder or the container marks a frame as damaged
 decoder log    the decoder reports an error and goes on as if nothing were (bit errors in H.264)
@@ -86,7 +86,7 @@ def _file_damage(path: Path) -> Damage | None:
         except VideoError as error:
             tally.findings[EXCEPTION] = error.reason
         except av.error.FFmpegError as error:
-            tally.findings[EXCEPTION] = f"decoding stops after {tally.decoded} frames ({error.strerror})"
+            tally.findings[EXCEPTION] = f"reading stops after {tally.decoded} frames ({error.strerror})"
     if messages:
         quoted = "; ".join(messages[:MAX_MESSAGES]) + (f"; {len(messages) - MAX_MESSAGES} more" * (len(messages) > 3))
         tally.findings[LOG] = f"the decoder reports: {quoted}"
@@ -101,25 +101,40 @@ def _decode_all(container: InputContainer, tally: _Tally) -> None:
     stream.codec_context.thread_count = 1
     tally.declared = stream.frames
     stamps: list[int] = []
-    num_slots = num_corrupt = 0
+    failures: list[str] = []
+    slots: list[int] = []
+    num_corrupt = 0
     for packet in container.demux(stream):
-        if packet.dts is not None:
-            # An AVI leaves out a frame that repeats the one before it, and counts it all the same.
-            num_slots = max(num_slots, packet.dts + 1) if "avi" in container.format.name else 0
+        if packet.dts is not None and "avi" in container.format.name:
+            slots.append(packet.dts)
         num_corrupt += packet.is_corrupt
-        for frame in packet.decode():
-            tally.decoded += 1
-            num_corrupt += frame.is_corrupt
-            if frame.pts is not None:
-                stamps.append(frame.pts)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            failures.append(f"after {tally.decoded} frames ({error.strerror})")
+            continue
+        tally.decoded += len(frames)
+        num_corrupt += sum(frame.is_corrupt for frame in frames)
+        stamps.extend(frame.pts for frame in frames if frame.pts is not None)
+    if failures:
+        tally.findings[EXCEPTION] = f"decoding fails {len(failures)} times, first {failures[0]}"
     if num_corrupt:
         tally.findings[CORRUPT] = f"{num_corrupt} frames are marked as damaged"
     if tally.decoded == 0:
         tally.findings[COUNT] = "no frame can be decoded"
-    elif max(tally.decoded, num_slots) < tally.declared:
+    elif tally.decoded + _num_left_out(slots) < tally.declared:
         tally.findings[COUNT] = f"{tally.decoded} of {tally.declared} declared frames"
     elif tally.declared == 0:
         _compare_durations(container, stream, sorted(stamps), tally)
+
+
+def _num_left_out(slots: list[int]) -> int:
+    """Return how many frames an AVI may leave out because they repeat the one before; its header counts them too."""
+    if len(slots) < 2:
+        return 0
+    longest_step = max(after - before for before, after in pairwise(slots))
+    # What follows the last frame cannot be seen: as many as were left out at a stretch before are believed.
+    return slots[-1] + 1 - len(slots) + longest_step - 1
 
 
 def _compare_durations(container: InputContainer, stream: VideoStream, stamps: list[int], tally: _Tally) -> None:

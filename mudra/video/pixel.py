@@ -76,13 +76,15 @@ class DepthConverter:
         self._tables: dict[tuple[int, bool], UInt16Array] = {}
 
     def __call__(self, frame: av.VideoFrame, size: Size | None) -> UInt16Array:
-        if not _has_grey_plane(frame.format):
-            return self.from_levels(self._grey_of(frame), size, turns=quarter_turns(frame.rotation))
+        turns = quarter_turns(frame.rotation)
+        if frame.format.is_rgb or frame.format.has_palette:
+            rgb = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+            return self.from_levels(require_grey(rgb, path=self._path), size, turns=turns)
+        if not frame.format.is_planar and not frame.format.name.startswith("gray"):
+            frame = frame.reformat(format="yuv422p")  # luma between chroma, as some cameras send it
         bits = frame.format.components[0].bits
         levels = _first_plane(frame, bits)
-        return self.from_levels(
-            levels, size, turns=quarter_turns(frame.rotation), bits=bits, is_limited=_is_limited(frame)
-        )
+        return self.from_levels(levels, size, turns=turns, bits=bits, is_limited=_is_limited(frame))
 
     def from_levels(
         self,
@@ -110,10 +112,6 @@ class DepthConverter:
         if (bits, is_limited) not in self._tables:
             self._tables[bits, is_limited] = build_depth_table(self._depth, bits=bits, is_limited=is_limited)
         return self._tables[bits, is_limited]
-
-    def _grey_of(self, frame: av.VideoFrame) -> UInt8Array:
-        rgb = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-        return require_grey(rgb, path=self._path)
 
 
 def build_depth_table(depth: DepthFormat, *, bits: int, is_limited: bool) -> UInt16Array:
@@ -192,17 +190,6 @@ def _average(plane: UInt8Array, factor: int) -> UInt8Array:
 def _plane(plane: Any) -> UInt8Array:
     levels = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return levels[: plane.height, : plane.width]
-
-
-def _has_grey_plane(pixel_format: av.VideoFormat) -> bool:
-    if pixel_format.name.startswith("gray"):
-        return True
-    return (
-        not pixel_format.is_rgb
-        and not pixel_format.has_palette
-        and pixel_format.components[0].plane == 0
-        and pixel_format.is_planar
-    )
 
 
 def _first_plane(frame: av.VideoFrame, bits: int) -> UInt8Array | UInt16Array:

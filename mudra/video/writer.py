@@ -211,11 +211,10 @@ class _Output:
         self._partial = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")
 
     def __enter__(self) -> OutputContainer:
-        try:
-            self._container = av.open(str(self._partial), "w")
-        except (av.error.FFmpegError, OSError) as error:
-            hint = "" if self._path.parent.is_dir() else f"make the folder {self._path.parent}"
-            raise VideoError(self._path, f"cannot be written ({error.strerror})", hint=hint) from None
+        # FFmpeg opens the file with its first packet only, but a missing folder is known now.
+        if not self._path.parent.is_dir():
+            raise VideoError(self._path, "cannot be written: no such folder", hint=f"make {self._path.parent}")
+        self._container = av.open(str(self._partial), "w")
         return self._container
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mudra.backbones import MobileNetTopConfig, Res3DConfig, SeparableUnit
 from mudra.cells import GatedConvLSTMConfig
-from mudra.clips import Augmentation, ClipSpec, UniformSampling
+from mudra.clips import Augmentation, ClipSpec, RelativeDepthChannels, UniformSampling
 from mudra.heads import MeanClassifierConfig
 from mudra.models import GestureNetConfig
 from mudra.recipes.registry import row
@@ -26,9 +26,11 @@ def small() -> RunConfig:
                 num_units=1,
                 stem_kernel=(3, 5, 5),
                 block_strides=((1, 1, 1), (2, 2, 2), (1, 2, 2)),
+                norm_momentum=0.1,
+                zero_init_residual=True,
             ),
             cells=(cell, cell),
-            top=MobileNetTopConfig(units=(SeparableUnit(128, 2), SeparableUnit(192, 2))),
+            top=MobileNetTopConfig(units=(SeparableUnit(128, 2), SeparableUnit(192, 2)), norm_momentum=0.1),
             head=MeanClassifierConfig(dropout=0.3),
         ),
         clip=ClipSpec(
@@ -36,6 +38,8 @@ def small() -> RunConfig:
             size=(64, 64),
             sampling=UniformSampling(jitter=True, min_span_fraction=0.8),
             region="motion",
+            region_margin_fraction=0.03,
+            depth=RelativeDepthChannels(clip_mm=200.0),
             augmentation=Augmentation(
                 rotation_deg=15.0,
                 scale=(0.85, 1.15),
