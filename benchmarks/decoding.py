@@ -34,7 +34,7 @@ from mudra.video import list_videos, open_video, write_video
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results" / "decoding.jsonl"
 NUM_FRAMES = 16
-NUM_RUNS = 31
+NUM_RUNS = 51
 TARGET_RATIO = 1.3
 
 
@@ -50,12 +50,27 @@ class Case(NamedTuple):
 
 def main() -> None:
     cv2.setNumThreads(1)
-    table = Table("case", "frames", "bare ms", "ours ms", "ratio", title=f"{NUM_FRAMES} frames, medians of {NUM_RUNS}")
+    table = Table(
+        "case",
+        "frames",
+        "bare ms",
+        "ours ms",
+        "ratio",
+        "CPU ratio",
+        title=f"{NUM_FRAMES} frames, medians of {NUM_RUNS}",
+    )
     with tempfile.TemporaryDirectory() as folder:
         rows = [measure(case) for case in [*real_cases(), synthetic_case(Path(folder))]]
     for row in rows:
         ratio = f"[{'green' if row['ratio'] <= TARGET_RATIO else 'red'}]{row['ratio']:.2f}[/]"
-        table.add_row(row["case"], str(row["frames_decoded"]), f"{row['bare_ms']:.2f}", f"{row['ours_ms']:.2f}", ratio)
+        table.add_row(
+            row["case"],
+            str(row["frames_decoded"]),
+            f"{row['bare_ms']:.2f}",
+            f"{row['ours_ms']:.2f}",
+            ratio,
+            f"{row['cpu_ratio']:.2f}",
+        )
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -108,12 +123,16 @@ def measure(case: Case) -> dict[str, object]:
         with open_video(case.path, stream=case.stream, depth=DepthFormat(mm_per_level=5)) as reader:
             reader.read(wanted, size=case.size)
 
-    bare_ms, ours_ms = interleaved_medians_ms(bare, ours)
+    (bare_ms, bare_cpu_ms), (ours_ms, ours_cpu_ms) = interleaved_medians_ms(bare, ours)
     return {
         "case": case.name,
         "ratio": round(ours_ms / bare_ms, 3),
         "bare_ms": round(bare_ms, 3),
         "ours_ms": round(ours_ms, 3),
+        "cpu_ratio": round(ours_cpu_ms / bare_cpu_ms, 3),
+        "bare_cpu_ms": round(bare_cpu_ms, 3),
+        "ours_cpu_ms": round(ours_cpu_ms, 3),
+        "load_average": round(os.getloadavg()[0], 2),
         "frames_decoded": num_decoded,
         "frames_read": len(wanted),
         "size": case.size,
@@ -148,15 +167,19 @@ def decoded_range(path: Path, wanted: list[int]) -> tuple[int | None, int]:
     return (frames[key][0] if key else None), wanted[-1] - key + 1
 
 
-def interleaved_medians_ms(*actions: Callable[[], None]) -> list[float]:
-    """Return each action's median time; they take turns, so that a busy machine slows all of them alike."""
-    times_ms: list[list[float]] = [[] for _ in actions]
+def interleaved_medians_ms(*actions: Callable[[], None]) -> list[tuple[float, float]]:
+    """Return each action's median time, and that of the processor's part in it.
+
+    They take turns, so that a busy machine slows all of them alike.
+    """
+    times_ms: list[list[tuple[float, float]]] = [[] for _ in actions]
     for _ in range(NUM_RUNS + 1):  # the first round warms the caches and is left out
         for action, spent_ms in zip(actions, times_ms, strict=True):
-            start_s = time.perf_counter()
+            start_s, start_cpu_s = time.perf_counter(), time.thread_time()
             action()
-            spent_ms.append((time.perf_counter() - start_s) * 1e3)
-    return [statistics.median(spent_ms[1:]) for spent_ms in times_ms]
+            cpu_s = time.thread_time() - start_cpu_s
+            spent_ms.append(((time.perf_counter() - start_s) * 1e3, cpu_s * 1e3))
+    return [tuple(map(statistics.median, zip(*spent_ms[1:], strict=True))) for spent_ms in times_ms]
 
 
 def cpu_name() -> str:

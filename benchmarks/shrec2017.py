@@ -14,7 +14,6 @@ import argparse
 import shutil
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import torch

@@ -6,11 +6,12 @@ line as `dotted.path=value`; all three are checked by the same pydantic model.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -25,6 +26,8 @@ def _require_odd(value: int) -> int:
 
 
 OddInt = Annotated[int, AfterValidator(_require_odd)]
+
+LONGEST_SHOWN_VALUE = 80  # characters of a refused value that an error message repeats
 
 
 class Config(BaseModel):
@@ -42,7 +45,12 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
     @classmethod
@@ -73,7 +81,7 @@ class Config(BaseModel):
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # not a date, not UTF-8
             raise ConfigError(f"{path}: not YAML ({error})") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: holds {type(values).__name__}, wanted keys and values")
@@ -109,15 +117,26 @@ class Config(BaseModel):
             here = here[part]
         if not isinstance(here, dict):
             raise ConfigError(f"cannot set {dotted!r}: {'.'.join(parents)!r} holds {here!r}, which has no keys")
+        if last == "kind" and here.get("kind") not in (None, value):
+            here.clear()  # another kind has keys of its own, and those of the same name another default
         if isinstance(value, dict) and isinstance(here.get(last), dict) and "kind" not in value:
             here[last] = {**here[last], **value}
         else:
-            here[last] = _as_choice(value, here.get(last))
+            here[last] = _as_choice(value, here.get(last), _locate(type(self), dotted.split(".")).kinds)
 
     def _refuse(self, dotted: str, parent: str, part: str, here: Any) -> typing.NoReturn:
         known = [f"{parent}.{key}" if parent else key for key in here] if isinstance(here, dict) else []
         full = f"{parent}.{part}" if parent else part
         raise ConfigError(f"unknown key {full!r} in {dotted!r}", hint=nearest_name(full, known))
+
+
+class _OverrideLoader(yaml.SafeLoader):
+    """YAML that reads 1e-3 as everyone who types it means it; YAML 1.1 wants a dot and a sign, and else sees a word."""
+
+
+_OverrideLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def parse_override(word: str) -> tuple[str, Any]:
@@ -136,62 +155,113 @@ def parse_override(word: str) -> tuple[str, Any]:
     if not equals or not dotted:
         raise ConfigError(f"{word!r} is not an override", hint="write dotted.key=value, for example optimiser.lr=0.01")
     try:
-        return dotted, _number(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        # A subclass of the safe loader: it builds numbers, words, lists and mappings, never objects.
+        return dotted, yaml.load(text, Loader=_OverrideLoader)
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{word!r}: the value is not YAML ({error})") from None
 
 
-def _number(value: Any) -> Any:
-    # YAML 1.1 reads 1e-3 as a string; everyone who types it means the number.
+def _as_choice(value: Any, current: Any, kinds: list[str]) -> Any:
+    """A bare name where a config is chosen by its `kind` means that kind with its defaults; so does one in a list."""
+    if not kinds:
+        return value
+    if isinstance(value, list):
+        return [{"kind": name} if isinstance(name, str) else name for name in value]
     if isinstance(value, str):
-        try:
-            return float(value) if "e" in value.lower() and value[0] in "0123456789.+-" else value
-        except ValueError:
-            return value
-    return value
-
-
-def _as_choice(value: Any, current: Any) -> Any:
-    """A bare name given for a config chosen by its `kind` means that kind with its defaults."""
-    if isinstance(value, str) and isinstance(current, dict) and "kind" in current:
-        return current if value == current["kind"] else {"kind": value}
+        return current if isinstance(current, dict) and current.get("kind") == value else {"kind": value}
     return value
 
 
 def _explain(error: ValidationError, cls: type[BaseModel], source: str) -> ConfigError:
     where = f"{source}: " if source else ""
-    lines, hints = [], []
+    complaints: dict[str, list[str]] = {}
+    hints = []
     for item in error.errors():
-        path = [str(part) for part in item["loc"]]
-        dotted = ".".join(path)
-        if item["type"] == "extra_forbidden":
-            lines.append(f"unknown key {dotted!r}")
-            hints.append(nearest_name(path[-1], _known_keys(cls, path[:-1])))
-        elif item["type"] == "missing":
-            lines.append(f"key {dotted!r} is missing")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"key {dotted!r} got {item['input']!r}: {message}" if dotted else message)
-            expected = (item.get("ctx") or {}).get("expected_tags") or (item.get("ctx") or {}).get("expected")
-            if expected and isinstance(item["input"], str):
-                hints.append(
-                    nearest_name(item["input"], [w.strip(" '") for w in str(expected).replace(" or ", ",").split(",")])
-                )
+        place = _locate(cls, item["loc"])
+        subject, complaint, hint = _complain(item["type"], item["input"], item["msg"], item.get("ctx") or {}, place)
+        complaints.setdefault(subject, []).append(complaint)
+        hints.append(hint)
+    # Where a value may be of two types, pydantic complains once for each.
+    lines = [subject + " or ".join(dict.fromkeys(found)) for subject, found in complaints.items()]
     return ConfigError(where + "; ".join(lines), hint=" ".join(dict.fromkeys(h for h in hints if h)))
 
 
-def _known_keys(cls: type[BaseModel], path: list[str]) -> list[str]:
+def _complain(error_type: str, value: Any, text: str, context: dict[str, Any], place: _Place) -> tuple[str, str, str]:
+    """Return what a complaint is about, the complaint, and its hint."""
+    key = repr(".".join(place.keys))
+    if error_type == "extra_forbidden":
+        known = [name for model in place.models for name in model.model_fields]
+        return f"unknown key {key}", "", nearest_name(place.keys[-1], known)
+    if error_type == "missing":
+        return f"key {key} is missing", "", ""
+    if error_type == "union_tag_not_found":
+        return f"key {key} has no kind", "", nearest_name("", place.kinds)
+    if error_type == "union_tag_invalid":
+        return f"key {key} got unknown kind {context['tag']!r}", "", nearest_name(context["tag"], place.kinds)
+    hint = ""
+    if isinstance(value, str) and "expected" in context:
+        hint = nearest_name(value, re.findall(r"'([^']*)'", str(context["expected"])))
+    message = text.removeprefix("Value error, ")
+    if not place.keys:
+        return "", message, hint
+    # A check of several keys at once gets all of them, which would bury the message.
+    shown = "" if error_type == "value_error" and isinstance(value, Mapping) else f" got {_shorten(repr(value))}"
+    return f"key {key}{shown}: ", message, hint
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN_VALUE else text[: LONGEST_SHOWN_VALUE - 3] + "..."
+
+
+class _Place(NamedTuple):
+    """Where in a config something stands.
+
+    Args:
+        keys: The keys that lead there, as one would write them.
+        models: The configs that may stand there, or that the last key was looked for in.
+    """
+
+    keys: list[str]
+    models: list[type[BaseModel]]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds to choose from; none where no config, or always the same, stands."""
+        return [kind for kind in map(_kind_of, self.models) if kind is not None]
+
+
+def _locate(cls: type[BaseModel], parts: Sequence[str | int]) -> _Place:
+    """Follow keys, or a location as pydantic gives it, with the kinds of unions in between."""
+    keys: list[str] = []
     models: list[type[BaseModel]] = [cls]
-    for part in path:
-        nested = [
-            m for model in models if part in model.model_fields for m in configs_in(model.model_fields[part].annotation)
-        ]
-        # Union members put their tag into the location; it is no key, so the models stay the same.
-        models = nested or [m for m in models if _tag(m) == part] or models
-    return [key for model in models for key in model.model_fields]
+    annotation: Any = None  # of a key that holds no config
+    may_be_kind = False
+    for part in parts:
+        chosen = [model for model in models if _kind_of(model) == part]
+        if may_be_kind and chosen:
+            models, may_be_kind = chosen, False
+        elif _is_plain_union(annotation):
+            annotation = None  # pydantic names the member of the union that it tried; that is no key
+        else:
+            keys.append(str(part))
+            fields = [model.model_fields[part] for model in models if part in model.model_fields]
+            if fields:
+                models = [nested for field in fields for nested in configs_in(field.annotation)]
+                annotation = None if models else fields[0].annotation
+                may_be_kind = True
+    return _Place(keys, models)
 
 
-def _tag(model: type[BaseModel]) -> str | None:
+def _is_plain_union(annotation: Any) -> bool:
+    members = typing.get_args(annotation) if _is_union(annotation) else ()
+    return len([member for member in members if member is not types.NoneType]) > 1
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _kind_of(model: type[BaseModel]) -> str | None:
     kind = model.model_fields.get("kind")
     return None if kind is None else str(kind.default)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
 from mudra.backbones.padding import PaddingMode, pad_same
-from mudra.config import Config
+from mudra.config import Config, OddInt
 
 Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
 
@@ -40,6 +40,8 @@ class Res3DConfig(Config):
     """Residual units of each block."""
     stem_kernel: Triple = (3, 7, 7)
     """Kernel of the first convolution: frames, rows, columns."""
+    kernel_frames: OddInt = 3
+    """Frames that the kernels of the residual units span; with 1, and 1 in `stem_kernel`, each frame stays by itself."""
     stem_stride: Triple = (1, 2, 2)
     """Stride of the first convolution: frames, rows, columns."""
     block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1))
@@ -61,6 +63,7 @@ class Res3DConfig(Config):
             channels=self.channels,
             num_units=self.num_units,
             stem_kernel=self.stem_kernel,
+            kernel_frames=self.kernel_frames,
             stem_stride=self.stem_stride,
             block_strides=self.block_strides,
             padding=self.padding,
@@ -84,8 +87,9 @@ class ConvNorm3d(nn.Module):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         pads = [size // 2 for size in self.conv.kernel_size]
-        if self.padding == "symmetric" or all(step == 1 for step in self.conv.stride):
-            # The convolution pads by itself, which spares a copy of the clip.
+        is_odd = all(size % 2 for size in self.conv.kernel_size)
+        if is_odd and (self.padding == "symmetric" or all(step == 1 for step in self.conv.stride)):
+            # As many zeros before as behind: the convolution pads by itself, which spares a copy of the clip.
             x_BCTHW = nn.functional.conv3d(x_BCTHW, self.conv.weight, stride=self.conv.stride, padding=pads)
         else:
             padded = pad_same(x_BCTHW, kernel_size=self.conv.kernel_size, stride=self.conv.stride, mode=self.padding)
@@ -95,14 +99,22 @@ class ConvNorm3d(nn.Module):
 
 
 class ResidualUnit3d(nn.Module):
-    """Two 3x3x3 convolutions around a shortcut: relu(conv(relu(conv(x))) + shortcut(x))."""
+    """Two convolutions around a shortcut: relu(conv(relu(conv(x))) + shortcut(x))."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, stride: Triple, project: bool, padding: PaddingMode
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_frames: int,
+        stride: Triple,
+        project: bool,
+        padding: PaddingMode,
     ) -> None:
         super().__init__()
-        self.first = ConvNorm3d(in_channels, out_channels, kernel_size=(3, 3, 3), stride=stride, padding=padding)
-        self.second = ConvNorm3d(out_channels, out_channels, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=padding)
+        kernel = (kernel_frames, 3, 3)
+        self.first = ConvNorm3d(in_channels, out_channels, kernel_size=kernel, stride=stride, padding=padding)
+        self.second = ConvNorm3d(out_channels, out_channels, kernel_size=kernel, stride=(1, 1, 1), padding=padding)
         self.shortcut = (
             ConvNorm3d(in_channels, out_channels, kernel_size=(1, 1, 1), stride=stride, padding=padding)
             if project
@@ -124,6 +136,7 @@ class Res3D(Backbone):
         channels: Channels of the stem and of blocks 2, 3 and 4, before `width`.
         num_units: Residual units of each block.
         stem_kernel: Kernel of the first convolution: frames, rows, columns.
+        kernel_frames: Frames that the kernels of the residual units span.
         stem_stride: Stride of the first convolution: frames, rows, columns.
         block_strides: Strides of blocks 2, 3 and 4: frames, rows, columns.
         padding: `tf_same` or `symmetric`.
@@ -144,6 +157,7 @@ class Res3D(Backbone):
         channels: tuple[int, int, int, int] = (64, 64, 128, 256),
         num_units: int = 2,
         stem_kernel: Triple = (3, 7, 7),
+        kernel_frames: int = 3,
         stem_stride: Triple = (1, 2, 2),
         block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1)),
         padding: PaddingMode = "tf_same",
@@ -159,11 +173,17 @@ class Res3D(Backbone):
         units: list[nn.Module] = []
         before = stem
         for count, stride in zip(rest, block_strides, strict=True):
-            units.append(ResidualUnit3d(before, count, stride=stride, project=True, padding=padding))
-            units += [
-                ResidualUnit3d(count, count, stride=(1, 1, 1), project=False, padding=padding)
-                for _ in range(num_units - 1)
-            ]
+            for unit in range(num_units):
+                units.append(
+                    ResidualUnit3d(
+                        count if unit else before,
+                        count,
+                        kernel_frames=kernel_frames,
+                        stride=(1, 1, 1) if unit else stride,
+                        project=unit == 0,
+                        padding=padding,
+                    )
+                )
             before = count
         self.units = nn.Sequential(*units)
         for module in self.modules():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
-from mudra.errors import ConfigError, ModelError
+from mudra.errors import ConfigError, ModelError, nearest_name
 
 GateActivation = Literal["sigmoid", "hard_sigmoid_keras"]
 Initialisation = Literal["paper", "pytorch"]
@@ -91,7 +91,8 @@ def unroll(cell: Cell, x_BTCHW: Tensor, state: MapState | None = None) -> Unroll
         state: The state that the piece before returned; None at the beginning of a video.
 
     Raises:
-        ModelError: If the maps have another number of axes or channels than the cell takes.
+        ModelError: If the maps have another number of axes or channels than the cell takes, or the state belongs to
+            maps of another shape.
 
     Example:
         >>> from mudra.cells import ConvLSTMCell
@@ -107,6 +108,13 @@ def unroll(cell: Cell, x_BTCHW: Tensor, state: MapState | None = None) -> Unroll
             f"wanted (B, T, {cell.in_channels}, H, W) with T >= 1: time stands before channels"
         )
     state = cell.initial_state(x_BTCHW[:, 0]) if state is None else state
+    wanted = (x_BTCHW.shape[0], cell.hidden_channels, *x_BTCHW.shape[-2:])
+    if state.hidden_BDHW.shape != wanted or state.memory_BDHW.shape != wanted:
+        # A state of one clip would spread over the whole batch without a word.
+        raise ModelError(
+            f"{type(cell).__name__} got a state of shape {tuple(state.hidden_BDHW.shape)}; wanted {wanted}",
+            hint="give the state that the piece before returned, or None at the beginning of a video",
+        )
     hidden = []
     for from_input in zip(*(part.unbind(dim=1) for part in cell.precompute(x_BTCHW)), strict=True):
         state = cell(from_input, state)
@@ -140,6 +148,22 @@ def init_he_normal(weight: Tensor, *, fan_in: int) -> None:
     """Fill with Keras' `he_normal`: a normal of standard deviation sqrt(2 / fan_in), cut off at two of them."""
     std = math.sqrt(2.0 / fan_in) / TRUNCATED_NORMAL_STD
     nn.init.trunc_normal_(weight, std=std, a=-2.0 * std, b=2.0 * std)
+
+
+def check_choices(*, kernel_size: int, gate_activation: str, initialisation: str) -> None:
+    """Refuse what a cell would otherwise take for something else.
+
+    Raises:
+        ConfigError: If `kernel_size` is even, or `gate_activation` or `initialisation` is unknown.
+    """
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ConfigError(f"kernel_size is {kernel_size}, wanted an odd number: an even one does not keep H and W")
+    for name, value, known in (
+        ("gate_activation", gate_activation, get_args(GateActivation)),
+        ("initialisation", initialisation, get_args(Initialisation)),
+    ):
+        if value not in known:
+            raise ConfigError(f"{name} is {value!r}", hint=nearest_name(value, known))
 
 
 def resolve_channels(in_channels: int | None, hidden_channels: int | None, *, kind: str) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from mudra.cells.cell import (
     Initialisation,
     MapState,
     apply_gate,
+    check_choices,
     init_he_normal,
     per_frame,
     resolve_channels,
@@ -81,6 +82,9 @@ class ConvLSTMCell(Cell):
         initialisation: `paper` or `pytorch`.
         forget_bias: What the forget gate's bias starts from.
 
+    Raises:
+        ConfigError: If `kernel_size` is even, or `gate_activation` or `initialisation` is unknown.
+
     Example:
         >>> import torch
         >>> cell = ConvLSTMCell(in_channels=3, hidden_channels=8)
@@ -98,6 +102,7 @@ class ConvLSTMCell(Cell):
         initialisation: Initialisation = "paper",
         forget_bias: float = 0.0,
     ) -> None:
+        check_choices(kernel_size=kernel_size, gate_activation=gate_activation, initialisation=initialisation)
         super().__init__(in_channels, hidden_channels)
         self.gate_activation: GateActivation = gate_activation
         # The output channels hold i, f, o, G, in this order.

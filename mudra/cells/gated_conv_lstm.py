@@ -30,6 +30,7 @@ from mudra.cells.cell import (
     Initialisation,
     MapState,
     apply_gate,
+    check_choices,
     init_he_normal,
     per_frame,
     resolve_channels,
@@ -84,6 +85,9 @@ class GatedConvLSTMCell(Cell):
         initialisation: `paper` or `pytorch`.
         forget_bias: What the forget gate's bias starts from.
 
+    Raises:
+        ConfigError: If `kernel_size` is even, or `gate_activation` or `initialisation` is unknown.
+
     Example:
         >>> import torch
         >>> cell = GatedConvLSTMCell(in_channels=256, hidden_channels=256)
@@ -101,6 +105,7 @@ class GatedConvLSTMCell(Cell):
         initialisation: Initialisation = "paper",
         forget_bias: float = 0.0,
     ) -> None:
+        check_choices(kernel_size=kernel_size, gate_activation=gate_activation, initialisation=initialisation)
         super().__init__(in_channels, hidden_channels)
         self.gate_activation: GateActivation = gate_activation
         # The outputs hold i, f, o, in this order.

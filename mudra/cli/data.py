@@ -114,7 +114,8 @@ def _tell(facts) -> None:  # type: ignore[no-untyped-def]
 
     console = Console(highlight=False)
     console.print(
-        f"{facts.name}: {len(facts.classes)} classes, {facts.num_measured} recordings measured, {facts.total_s / 60:.1f} min"
+        f"{facts.name}: {len(facts.classes)} classes, {facts.num_measured} recordings measured, "
+        f"{facts.total_s / 60:.1f} min"
     )
     table = Table("class", *facts.splits, box=None)
     for name in facts.classes:

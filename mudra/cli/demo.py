@@ -14,6 +14,8 @@ SUBJECTS = {"train": 30, "validation": 5, "test": 15}
 DRAWN = {"size": [96, 96], "num_frames": 20, "fps": 15.0, "hardness": "plain", "streams": ["rgb"], "long_streams": 0}
 EPOCHS = 24
 NUM_PREDICTED = 6
+# Says that a folder is a demo's, which the next demo may replace.
+MARK = ".mudra-demo"
 
 
 def demo(
@@ -67,13 +69,14 @@ def _make_room(out: Path) -> None:
     """Remove what an earlier demo left; refuse a folder that holds anything else."""
     from mudra.errors import RunError
 
-    ours = {"data", "run", "examples.png"}
     if out.exists():
-        strange = sorted(path.name for path in out.iterdir() if path.name not in ours)
-        if strange:
-            raise RunError(f"{out}: holds {', '.join(strange[:3])}, not an earlier demo", hint="name another --out")
+        # The names alone would not do: a folder of somebody's own may hold `data` and nothing else.
+        found = sorted(path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
+        if found and MARK not in found:
+            raise RunError(f"{out}: holds {', '.join(found[:3])}, not an earlier demo", hint="name another --out")
         shutil.rmtree(out)
     out.mkdir(parents=True)
+    (out / MARK).touch()
 
 
 def _clock(started: float) -> str:

@@ -10,9 +10,9 @@ import typer
 
 def evaluate(
     run: Path = typer.Argument(..., metavar="RUN", help="The run folder."),
-    data: str = typer.Option(None, "--data", help="Folder, CSV or `synthetic`; default the run's own data."),
+    data: str | None = typer.Option(None, "--data", help="Folder, CSV or `synthetic`; default the run's own data."),
     split: str = typer.Option("test", "--split", help="train, validation or test."),
-    out: Path = typer.Option(None, "--out", help="Where the report goes; default the run folder."),
+    out: Path | None = typer.Option(None, "--out", help="Where the report goes; default the run folder."),
     as_json: bool = typer.Option(False, "--json", help="Print all scores as JSON."),
 ) -> None:
     """Judge a run on labelled recordings: report.html, predictions.csv and scores.json.

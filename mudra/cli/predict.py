@@ -27,7 +27,8 @@ def predict(
     from mudra.serving import load
 
     predictor = load(run)
-    files, failed = _expand(paths)
+    files, num_empty = _expand(paths)
+    failed = num_empty
     for path in files:
         try:
             result = predictor.predict(path, depth=depth, span_s=(start_s, end_s))
@@ -39,7 +40,7 @@ def predict(
             continue
         typer.echo(_as_json(result) if as_json else _as_line(result))
     if failed:
-        typer.echo(f"{failed} of {len(files) + failed} could not be read", err=True)
+        typer.echo(f"{failed} of {len(files) + num_empty} could not be read", err=True)
         raise typer.Exit(1)
 
 

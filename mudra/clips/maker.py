@@ -26,6 +26,8 @@ from mudra.types import FloatArray, Frames, Stream, UInt8Array
 
 # Larger frames are scaled down to this shorter side before the region is looked for: 4K frames in full would only cost.
 REGION_READ_PX = 240
+# The largest number that half precision holds; some sensors write 65535 where they saw nothing near.
+MAX_DEPTH_MM = 65504.0
 
 
 class FrameSource(Protocol):
@@ -179,7 +181,9 @@ class ClipMaker:
 
     def _window(self, sources: Mapping[Stream, FrameSource], primary: Stream, indices: Indices) -> Window:
         times_s = sources[primary].times_s[indices]
-        frames = {stream: self._read(sources[stream], times_s) for stream in _measured(sources, self.spec)}
+        # A motion window is found in the primary's pixels: the other stream is read in the same ones.
+        frame_size = sources[primary].frame_size if self.spec.region == "motion" else None
+        frames = {stream: self._read(sources[stream], times_s, frame_size) for stream in _measured(sources, self.spec)}
         box = None
         if self.spec.region == "motion":
             box = find_motion_box(frames[primary], primary, margin_fraction=self.spec.region_margin_fraction)
@@ -189,8 +193,9 @@ class ClipMaker:
             streams[Stream.FLOW] = self._flow(sources[primary], primary, scaled[primary], indices, box)
         return Window(streams, times_s)
 
-    def _read(self, source: FrameSource, times_s: FloatArray) -> Frames:
-        return source.read(nearest_frames(source.times_s, times_s), size=self._read_size(source.frame_size))
+    def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int] | None) -> Frames:
+        size = self._read_size(frame_size or source.frame_size) or frame_size
+        return source.read(nearest_frames(source.times_s, times_s), size=size)
 
     def _read_size(self, frame_size: tuple[int, int]) -> tuple[int, int] | None:
         """Return the size to which frames are scaled while they are decoded, None for their own."""
@@ -207,7 +212,7 @@ class ClipMaker:
         x_TCHW = torch.from_numpy(np.ascontiguousarray(pixels_THWC.astype(_working_type(stream), copy=False)))
         x_TCHW = x_TCHW.permute(0, 3, 1, 2)
         if stream is Stream.DEPTH:
-            x_TCHW = torch.cat([x_TCHW, (x_TCHW > 0).float()], dim=1)
+            x_TCHW = torch.cat([x_TCHW.clamp_max(MAX_DEPTH_MM), (x_TCHW > 0).float()], dim=1)
         if box is not None:
             size = self.spec.window_size
         else:

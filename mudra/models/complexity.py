@@ -19,8 +19,8 @@ class Complexity:
     """What a network costs.
 
     Args:
-        parameters_by_part: Trainable parameters of each direct part of the network.
-        macs_by_part: Multiply-accumulates of each direct part for one clip.
+        parameters_by_part: Trainable parameters of each direct part of the network; `other`: the network's own.
+        macs_by_part: Multiply-accumulates of each direct part for one clip; `other`: what no part did.
         num_frames: Frames of that clip.
         size: Its height and width in pixels.
     """
@@ -77,15 +77,19 @@ def measure_complexity(network: nn.Module, *, num_frames: int, in_channels: int,
         >>> measure_complexity(net, num_frames=16, in_channels=3, size=(112, 112)).parameters
         12287323
     """
-    parts = {name: count_parameters(part) for name, part in network.named_children()}
+    names = [name for name, _ in network.named_children()]
+    parameters = {name: count_parameters(network.get_submodule(name)) for name in names}
+    own = sum(parameter.numel() for parameter in network.parameters(recurse=False) if parameter.requires_grad)
+    if own:
+        parameters["other"] = own
     flops = _flops_by_module(network, (1, num_frames, in_channels, *size))
     root = type(network).__name__
     # The counter gives floating-point operations, two for each multiply-accumulate.
-    macs = {name: _flops_of(network.get_submodule(name), f"{root}.{name}", flops) // 2 for name in parts}
-    rest = flops[root] // 2 - sum(macs.values())
+    macs = {name: _flops_of(network.get_submodule(name), f"{root}.{name}", flops) // 2 for name in names}
+    rest = flops.get(root, 0) // 2 - sum(macs.values())
     if rest:  # work done outside every part is shown as such, never dropped
         macs["other"] = rest
-    return Complexity(parameters_by_part=parts, macs_by_part=macs, num_frames=num_frames, size=size)
+    return Complexity(parameters_by_part=parameters, macs_by_part=macs, num_frames=num_frames, size=size)
 
 
 def _flops_of(part: nn.Module, name: str, flops: dict[str, int]) -> int:
@@ -102,7 +106,9 @@ def _flops_by_module(network: nn.Module, shape: tuple[int, ...]) -> dict[str, in
     was_training = network.training
     network.eval()
     counter = FlopCounterMode(display=False, depth=3)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), counter:
-        network(torch.zeros(shape))
-    network.train(was_training)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), counter:
+            network(torch.zeros(shape))
+    finally:
+        network.train(was_training)
     return {name: sum(by_operation.values()) for name, by_operation in counter.get_flop_counts().items()}

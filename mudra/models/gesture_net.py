@@ -30,7 +30,7 @@ class GestureNetConfig(Config):
     in_channels: PositiveInt | None = None
     """Channels of the clip (C); None: as many as the clip's streams have."""
     width: PositiveFloat = 1.0
-    """Factor on the channels of backbone and top, multiplied with their own `width`."""
+    """Factor on the channels of backbone, cells and top, multiplied with their own `width`."""
     backbone: AnyBackboneConfig = Res3DConfig()
     """Clips into maps."""
     cells: tuple[AnyCellConfig, ...] = (GatedConvLSTMConfig(), GatedConvLSTMConfig())
@@ -81,11 +81,14 @@ class GestureNet(nn.Module):
     Args:
         num_classes: Classes (K).
         in_channels: Channels of the clip (C).
-        width: Factor on the channels of backbone and top.
+        width: Factor on the channels of backbone, cells and top.
         backbone: Config of the 3-D backbone.
         cells: Configs of the recurrent layers; channels left out are filled in.
         top: Config of the 2-D network on every step, or None.
         head: Config of the head.
+
+    Raises:
+        ModelError: If the backbone's or a cell's config names another number of incoming channels than come in.
 
     Example:
         >>> import torch
@@ -108,10 +111,12 @@ class GestureNet(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.in_channels = in_channels
+        _check_channels("backbone", backbone.in_channels, in_channels)
         self.backbone = backbone.model_copy(update={"width": backbone.width * width}).build(in_channels)
         channels = self.backbone.out_channels
         layers: list[Cell] = []
-        for config in cells:
+        for index, config in enumerate(cells):
+            _check_channels(f"cells.{index}", config.in_channels, channels)
             hidden = channels if config.hidden_channels is None else scale_channels(config.hidden_channels, width)
             layers.append(config.model_copy(update={"in_channels": channels, "hidden_channels": hidden}).build())
             channels = hidden
@@ -160,3 +165,11 @@ class GestureNet(nn.Module):
                 f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
                 f"wanted (B, T, {self.in_channels}, H, W): time stands before channels"
             )
+
+
+def _check_channels(part: str, named: int | None, coming: int) -> None:
+    if named not in (None, coming):
+        raise ModelError(
+            f"{part}.in_channels is {named}, but {coming} channels come in",
+            hint=f"leave {part}.in_channels out: the network fills it in",
+        )

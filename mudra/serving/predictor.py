@@ -26,6 +26,8 @@ from mudra.video import open_recording
 NUM_TOP = 5
 # Streams that a file can hold; flow is computed from them.
 _MEASURED = (Stream.RGB, Stream.DEPTH)
+# What `Frames` of these hold.
+_FRAME_TYPES: dict[Stream, tuple[type[np.unsignedinteger], ...]] = {Stream.RGB: (np.uint8,), Stream.DEPTH: (np.uint16,)}
 
 Video = str | Path | Frames | npt.NDArray[np.generic]
 
@@ -155,6 +157,7 @@ class Predictor:
 
     def _source(self, video: Video, stream: Stream, fps: float, stack: ExitStack) -> FrameSource:
         if isinstance(video, Frames):
+            _check_pixels(video.frames_THWC, stream, types=_FRAME_TYPES[stream])
             return ArraySource(video)
         if isinstance(video, np.ndarray):
             return ArraySource(frames_of_array(video, stream, fps=fps, depth=self.card.depth))
@@ -224,18 +227,23 @@ def frames_of_array(
     """
     if stream is Stream.DEPTH and video.ndim == 3:
         video = video[..., None]
-    channels = 3 if stream is Stream.RGB else 1
-    integers = (np.uint8,) if stream is Stream.RGB else (np.uint8, np.uint16)
-    if video.ndim != 4 or video.shape[-1] != channels or video.dtype not in integers or len(video) == 0:
-        raise ClipError(
-            f"an array of shape {video.shape} and type {video.dtype} came for the {stream.value} stream",
-            hint="wanted (T, H, W, 3) uint8 for colour, (T, H, W) uint16 millimetres for depth",
-        )
+    _check_pixels(video, stream, types=(*_FRAME_TYPES[stream], np.uint8))
     if video.dtype == np.uint8 and stream is Stream.DEPTH:
         form = depth or DepthFormat()
         levels = video.astype(np.float64)
         video = np.where(levels != form.missing_level, np.round(levels * form.mm_per_level), 0).astype(np.uint16)
     return Frames(video, np.arange(len(video)) / fps)
+
+
+def _check_pixels(
+    video: npt.NDArray[np.generic], stream: Stream, *, types: tuple[type[np.unsignedinteger], ...]
+) -> None:
+    channels = 3 if stream is Stream.RGB else 1
+    if video.ndim != 4 or video.shape[-1] != channels or video.dtype not in types or len(video) == 0:
+        raise ClipError(
+            f"an array of shape {video.shape} and type {video.dtype} came for the {stream.value} stream",
+            hint="wanted (T, H, W, 3) uint8 for colour, (T, H, W) uint16 millimetres for depth",
+        )
 
 
 class _TimedSource:

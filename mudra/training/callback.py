@@ -37,7 +37,7 @@ class CurveWriter(pl.Callback):
         self._epoch_started = self._last_end = time.perf_counter()
         self._waited_s = 0.0
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the rows of the epochs that a resumed run has behind it, and drop later ones."""
         if self.path.exists():
             self.rows = [row for row in read_curves(self.path) if row["epoch"] <= trainer.current_epoch]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, View, Window
 from mudra.datasets import Dataset
-from mudra.errors import MudraError
+from mudra.errors import ClipError
 from mudra.training.window_cache import WindowCache
 from mudra.types import Batch, Recording, Stream
 from mudra.video import open_recording
@@ -80,7 +80,7 @@ class ClipDataset(TorchDataset[Item]):
     def _clip(self, recording: Recording, generator: torch.Generator | None) -> Clip:
         if self.cache.is_active:
             return self.maker.clip(self.window(recording), generator=generator)
-        with ExitStack() as stack:
+        with ExitStack() as stack, _naming(recording):
             sources = open_sources(self.dataset, recording, self.maker.spec.streams, stack)
             span_s = (recording.start_s, recording.end_s)
             return self.maker.read_clip(sources, span_s=span_s, generator=generator, view=View())
@@ -90,13 +90,9 @@ class ClipDataset(TorchDataset[Item]):
         return self.cache.fetch(recording, lambda: self._read_window(recording))
 
     def _read_window(self, recording: Recording) -> Window:
-        try:
-            with ExitStack() as stack:
-                sources = open_sources(self.dataset, recording, self.maker.spec.streams, stack)
-                return self.maker.window(sources, span_s=(recording.start_s, recording.end_s))
-        except MudraError as error:
-            error.args = (f"{recording.key}: {error.message}",)
-            raise
+        with ExitStack() as stack, _naming(recording):
+            sources = open_sources(self.dataset, recording, self.maker.spec.streams, stack)
+            return self.maker.window(sources, span_s=(recording.start_s, recording.end_s))
 
 
 class EpochSampler(Sampler[int]):
@@ -133,6 +129,15 @@ def derive_seed(*parts: int) -> int:
     """Return one seed from several numbers, the same on every machine."""
     digest = hashlib.blake2b(" ".join(map(str, parts)).encode(), digest_size=7).digest()
     return int.from_bytes(digest, "big")
+
+
+@contextmanager
+def _naming(recording: Recording) -> Iterator[None]:
+    """Put the recording into the message of an error that does not name its file."""
+    try:
+        yield
+    except ClipError as error:
+        raise ClipError(f"{recording.key}: {error.message}", hint=error.hint) from None
 
 
 def open_sources(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class GestureData(pl.LightningDataModule):
         validation = dataset.recordings.get("validation", ())
         self.cache = WindowCache(
             "none",
-            window_key=config.clip.window_key,
+            window_key=config.clip.window_key + _drawn_key(dataset, config),
             folder=Path(config.loader.cache_dir) if config.loader.cache_dir else None,
         )
         self.splits = Splits(
@@ -75,17 +76,17 @@ class GestureData(pl.LightningDataModule):
         return "disk" if Stream.FLOW in self.config.clip.streams else "none"
 
     def read_windows(self) -> None:
-        """Read all windows into the memory cache, if that is where they are kept."""
+        """Read all windows into the memory cache, if that is where they are kept; a thread per core decodes."""
         if self.cache.kind != "memory":
             return
         datasets = [split for split in self.splits if split is not None]
         total, done = sum(map(len, datasets)), 0
-        for dataset in datasets:
-            for recording in dataset.recordings:
-                dataset.window(recording)
-                done += 1
-                if self.progress is not None:
-                    self.progress(done, total, "reading clips")
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS)) as pool:
+            for dataset in datasets:
+                for _ in pool.map(dataset.window, dataset.recordings):
+                    done += 1
+                    if self.progress is not None:
+                        self.progress(done, total, "reading clips")
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return shuffled training batches."""
@@ -112,6 +113,13 @@ class GestureData(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_start_worker,
         )
+
+
+def _drawn_key(dataset: Dataset, config: RunConfig) -> str:
+    """Return what drawn clips depend on: they have no size or time, as files have, that tells two drawings apart."""
+    if dataset.source is None:
+        return ""
+    return dataset.card.model_dump_json() if config.data is None else config.data.model_dump_json()
 
 
 def count_workers(config: LoaderConfig, *, cache: CacheKind) -> int:

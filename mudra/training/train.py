@@ -169,7 +169,8 @@ def _prepare_folder(out: Path, config: RunConfig, *, resume: bool) -> None:
                 f"{out}: made with another config than the one given now",
                 hint=f"resume with the saved one: mudra train {saved} --out {out} --resume",
             )
-    elif saved.exists():
+    elif any((out / name).exists() for name in ("last.ckpt", "card.json")):
+        # A run.yaml alone was left by a run that stopped before its first epoch ended: nothing is lost with it.
         raise RunError(f"{out}: holds a run already", hint="give another --out, or go on with it: --resume")
     out.mkdir(parents=True, exist_ok=True)
     saved.write_text(config.to_yaml(), encoding="utf-8")

@@ -111,9 +111,9 @@ class FileReader(VideoReader):
         return self._index
 
     def _rewind(self) -> None:
-        stamps = self._index.key_stamps if self._index else []
+        first_stamp = self._index.first_stamp if self._index else 0
         try:
-            self._container.seek(min(stamps[0], 0) if stamps else 0, stream=self._video)
+            self._container.seek(min(first_stamp, 0), stream=self._video)
             self._begin(0)
         except av.error.FFmpegError:
             self._container.close()
@@ -124,12 +124,12 @@ class FileReader(VideoReader):
         table = self._ready_index()
         if self._held and self._held[0] == index:
             return self._held[1]
-        key = table.key_before(index)
-        spared = (table.key_places[key] if table.key_places else 0) - self._next
-        if self._can_seek and (index < self._next or spared >= MIN_FRAMES_SPARED):
-            self._seek(table, key)
-        elif index < self._next:
-            self._rewind()
+        if index < self._next or index >= self._next + MIN_FRAMES_SPARED:
+            key = table.key_before(index, self._video) if self._can_seek else None
+            if key is not None and key.place > 0 and not self._next <= key.place + MIN_FRAMES_SPARED <= index:
+                self._seek(key)
+            elif index < self._next:
+                self._rewind()
         while not self._advance(table, index):
             pass
         assert self._held is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -15,7 +16,13 @@ from av.video.stream import VideoStream
 from mudra.types import FloatArray
 
 FALLBACK_FPS = 25.0  # a stream without any time stamps and rate is played at FFmpeg's own default
-KEY_FLAG = 1  # AVINDEX_KEYFRAME, the lowest of FFmpeg's flags for an entry
+
+
+class KeyFrame(NamedTuple):
+    """A frame at which decoding can start: its position (or a lower bound of it), and the time stamp to seek to."""
+
+    place: int
+    stamp: int
 
 
 @dataclass(frozen=True)
@@ -26,14 +33,15 @@ class FrameIndex:
         times_s: Times in seconds, ascending from 0, shape (S,).
         stamps: Presentation time stamps as decoded frames bear them, ascending; None where they do not tell frames
             apart, so that frames are counted from the beginning of the file.
-        key_places: Lower bounds of the positions of the key frames, ascending; decoding can start at them.
-        key_stamps: For each key frame, the time stamp to seek to.
+        keys: The key frames, ascending; None where the container itself is asked, by decoding times that run in even
+            steps from `first_stamp`.
+        first_stamp: The lowest time stamp of the file, to start over from.
     """
 
     times_s: FloatArray
     stamps: Sequence[int] | None
-    key_places: list[int]
-    key_stamps: list[int]
+    keys: list[KeyFrame] | None = None
+    first_stamp: int = 0
 
     def place_of(self, stamp: int) -> int | None:
         """Return the position of the frame that bears `stamp`, or None."""
@@ -42,9 +50,21 @@ class FrameIndex:
         place = bisect_left(self.stamps, stamp)
         return place if place < len(self.stamps) and self.stamps[place] == stamp else None
 
-    def key_before(self, place: int) -> int:
-        """Return which key frame is the last one at or before `place`; 0 if none is known."""
-        return max(bisect_right(self.key_places, place) - 1, 0)
+    def key_before(self, place: int, stream: VideoStream) -> KeyFrame | None:
+        """Return the last key frame at or before `place`, or None where none is known.
+
+        Args:
+            place: A position in the file.
+            stream: The opened stream that this is the index of.
+        """
+        if self.stamps is None:
+            return None
+        if self.keys is not None:
+            following = bisect_right(self.keys, place, key=lambda key: key.place)
+            return self.keys[following - 1] if following else None
+        step = self.stamps[1] - self.stamps[0] if len(self.stamps) > 1 else 0
+        found = stream.index_entries.search_timestamp(self.first_stamp + step * place, backward=True)
+        return KeyFrame(found, self.stamps[found]) if found >= 0 else None
 
 
 def read_index(container: InputContainer, stream: VideoStream) -> tuple[FrameIndex, bool]:
@@ -57,43 +77,40 @@ def _declared_index(container: InputContainer, stream: VideoStream) -> FrameInde
     """Return the index from an MP4's or AVI's own table, or None where only the packets tell the times.
 
     The table holds decoding times. These are presentation times, but for an offset, where all frames last equally
-    long; that is so if both the steps between them and the stream's whole duration say it.
+    long; that is so if both the steps between them and the stream's whole duration say it. An edit list that cuts
+    frames away shortens the duration, and a file that breaks off ends before the last frame does.
     """
-    entries = stream.index_entries
+    entries, start = stream.index_entries, stream.start_time
     num_frames = len(entries)
-    if num_frames == 0 or num_frames != stream.frames or stream.start_time is None or stream.time_base is None:
+    if num_frames == 0 or num_frames != stream.frames or start is None or stream.time_base is None:
         return None
     step = (stream.duration or 0) // num_frames
-    first, last = entries[0].timestamp, entries[num_frames - 1]
-    if step <= 0 or step * num_frames != stream.duration or last.timestamp != first + step * (num_frames - 1):
+    first, last = entries[0], entries[num_frames - 1]
+    if step <= 0 or step * num_frames != stream.duration or first.is_discard or last.is_discard:
         return None
-    has_steps = [entry.timestamp for entry in entries] == list(range(first, first + step * num_frames, step))
-    flags = [entry.flags for entry in entries]
-    # Frames that an edit list cuts away, and those that a file broken off no longer holds, only packets tell.
-    is_whole = max(flags) <= KEY_FLAG and 0 < last.size <= container.size - last.pos
-    if not has_steps or not is_whole:
+    if last.pos + last.size > container.size or last.timestamp != first.timestamp + step * (num_frames - 1):
         return None
-    start = stream.start_time
-    keys = [place for place, flag in enumerate(flags) if flag]
+    even = range(first.timestamp, last.timestamp + 1, step)
+    if [entry.timestamp for entry in entries] != list(even):
+        return None
     return FrameIndex(
         times_s=np.arange(num_frames, dtype=np.float64) * float(step * stream.time_base),
         stamps=None if _is_reordered_avi(container, stream) else range(start, start + step * num_frames, step),
-        key_places=keys,
-        key_stamps=[start + step * place for place in keys],
+        first_stamp=first.timestamp,
     )
 
 
 def _demuxed_index(container: InputContainer, stream: VideoStream) -> FrameIndex:
     is_avi = "avi" in container.format.name
     stamps: list[int | None] = []
-    keys: list[tuple[int, int]] = []
+    keys: list[KeyFrame] = []
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
             shown = packet.dts if is_avi or packet.pts is None else packet.pts
             if packet.is_keyframe and shown is not None:
-                keys.append((len(stamps), shown))
+                keys.append(KeyFrame(len(stamps), shown))
             stamps.append(shown)
     except av.error.FFmpegError:
         pass  # a file that breaks off holds the frames before the break; the damage check names it
@@ -102,8 +119,8 @@ def _demuxed_index(container: InputContainer, stream: VideoStream) -> FrameIndex
     return FrameIndex(
         times_s=_to_times(stamps, stream),
         stamps=ascending if is_distinct and not _is_reordered_avi(container, stream) else None,
-        key_places=[place for place, _ in keys],
-        key_stamps=[stamp for _, stamp in keys],
+        keys=keys,
+        first_stamp=ascending[0] if ascending else 0,
     )
 
 

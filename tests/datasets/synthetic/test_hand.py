@@ -9,7 +9,7 @@ import pytest
 
 from mudra.datasets.synthetic import Subject, subject_of
 from mudra.datasets.synthetic.hand import hand_parts, turn
-from mudra.datasets.synthetic.pose import SHAPE_NAMES, moved, pose_of
+from mudra.datasets.synthetic.pose import SHAPE_NAMES, ShapeName, moved, pose_of
 from mudra.datasets.synthetic.render import Material, Parts
 from mudra.types import FloatArray
 
@@ -147,3 +147,17 @@ def test_arm_leads_from_the_wrist_to_the_elbow(plain: Subject) -> None:
     assert parts.material_P[SLEEVE] == Material.SLEEVE
     assert (parts.material_P[:SLEEVE] != Material.SLEEVE).all()
     assert parts.start_TPX[..., 2].min() > 0
+
+
+def test_straight_fingers_fan_out_with_the_style_and_bent_ones_do_not(plain: Subject) -> None:
+    fanned = replace(plain, style=replace(plain.style, spread_deg=10.0))
+    little, index = 11, INDEX_TIP
+
+    def width_mm(subject: Subject, name: ShapeName) -> float:
+        # Across the bones next to the knuckles, whose direction alone the spread decides.
+        bones = parts_of(subject, pose_of(name))
+        across = (bones.end_TPX - bones.start_TPX)[0, :, 0]
+        return float(across[index - 2] - across[little - 2])
+
+    assert width_mm(fanned, "open") > width_mm(plain, "open") + 10
+    assert width_mm(fanned, "fist") == pytest.approx(width_mm(plain, "fist"), abs=0.5)
