@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import cv2
@@ -105,7 +105,7 @@ def synthetic_case(folder: Path) -> Case:
     return Case("synthetic mp4 640x480, colour", path, Stream.RGB, (112, 112))
 
 
-def measure(case: Case) -> dict[str, object]:
+def measure(case: Case) -> dict[str, Any]:
     wanted = wanted_frames(case)
     start_pts, num_decoded = decoded_range(case.path, wanted)
 

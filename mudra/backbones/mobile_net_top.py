@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
-from mudra.backbones.padding import PaddingMode, pad_same
+from mudra.backbones.padding import PaddingMode, check_padding, pad_same
 from mudra.config import Config
 
 
@@ -63,6 +63,7 @@ class SeparableConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, padding: PaddingMode) -> None:
         super().__init__()
+        check_padding(padding)
         self.padding: PaddingMode = padding
         self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride=stride, groups=in_channels, bias=False)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)

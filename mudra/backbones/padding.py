@@ -7,11 +7,23 @@ than before. The shapes are those of symmetric padding, the numbers are not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from mudra.errors import ConfigError, nearest_name
+
 PaddingMode = Literal["tf_same", "symmetric"]
+
+
+def check_padding(mode: str) -> None:
+    """Refuse a mode that would otherwise pass for `tf_same`.
+
+    Raises:
+        ConfigError: If there is no such mode.
+    """
+    if mode not in get_args(PaddingMode):
+        raise ConfigError(f"padding is {mode!r}", hint=nearest_name(mode, get_args(PaddingMode)))
 
 
 def same_padding(size: int, *, kernel_size: int, stride: int, mode: PaddingMode) -> tuple[int, int]:

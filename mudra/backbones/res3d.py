@@ -19,7 +19,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
-from mudra.backbones.padding import PaddingMode, pad_same
+from mudra.backbones.padding import PaddingMode, check_padding, pad_same
 from mudra.config import Config, OddInt
 
 Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -79,6 +79,7 @@ class ConvNorm3d(nn.Module):
         self, in_channels: int, out_channels: int, *, kernel_size: Triple, stride: Triple, padding: PaddingMode
     ) -> None:
         super().__init__()
+        check_padding(padding)
         self.padding: PaddingMode = padding
         self.conv = nn.Conv3d(in_channels, out_channels, kernel_size, stride=stride, bias=False)
         self.norm = nn.BatchNorm3d(out_channels, eps=KERAS_NORM_EPS, momentum=KERAS_NORM_MOMENTUM)

@@ -12,7 +12,7 @@ from av.container import InputContainer
 
 from mudra.errors import VideoError
 from mudra.types import DepthFormat, FloatArray, Stream
-from mudra.video.frame_index import FrameIndex, read_index
+from mudra.video.frame_index import FrameIndex, KeyFrame, read_index
 from mudra.video.pixel import DepthConverter, convert_rgb, quarter_turns
 from mudra.video.reader import Frame, VideoInfo, VideoReader
 
@@ -120,28 +120,30 @@ class FileReader(VideoReader):
             self._start()
 
     def _decode(self, index: int) -> av.VideoFrame:
-        """Return the frame at `index`, starting at a key frame where that spares enough decoding."""
         table = self._ready_index()
         if self._held and self._held[0] == index:
             return self._held[1]
-        if index < self._next or index >= self._next + MIN_FRAMES_SPARED:
-            key = table.key_before(index, self._video) if self._can_seek else None
-            if key is not None and key.place > 0 and not self._next <= key.place + MIN_FRAMES_SPARED <= index:
-                self._seek(key)
-            elif index < self._next:
-                self._rewind()
+        self._approach(table, index)
         while not self._advance(table, index):
             pass
         assert self._held is not None
         return self._held[1]
 
-    def _seek(self, table: FrameIndex, key: int) -> None:
-        if not table.key_places or table.key_places[key] == 0:
-            self._rewind()
+    def _approach(self, table: FrameIndex, index: int) -> None:
+        """Bring the decoder before `index`: on from where it stands, or anew from a key frame."""
+        is_ahead = index >= self._next
+        if is_ahead and index < self._next + MIN_FRAMES_SPARED:
             return
+        key = table.key_before(index, self._video) if self._can_seek else None
+        if key is not None and key.place > 0 and (not is_ahead or key.place >= self._next + MIN_FRAMES_SPARED):
+            self._seek(key)
+        elif not is_ahead:
+            self._rewind()
+
+    def _seek(self, key: KeyFrame) -> None:
         try:
-            self._container.seek(table.key_stamps[key], stream=self._video)
-            self._begin(table.key_places[key])
+            self._container.seek(key.stamp, stream=self._video)
+            self._begin(key.place)
         except av.error.FFmpegError:
             self._can_seek = False
             self._rewind()
@@ -195,15 +197,18 @@ def open_container(path: str) -> InputContainer:
     Raises:
         VideoError: If it is missing, empty, a folder, or not a video.
     """
-    file = Path(path)
-    if file.is_dir():
-        raise VideoError(path, "is a folder", hint="open_frames reads a folder of pictures")
-    if not file.exists():
-        raise VideoError(path, "no such file", hint=f"the folder {file.parent} exists" if file.parent.is_dir() else "")
     try:
-        if file.stat().st_size == 0:
-            raise VideoError(path, "is empty (0 bytes)", hint="copy or download it again")
         # Titles in another encoding than UTF-8 must not keep the pictures from being read.
         return av.open(path, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(path, f"is not a video that can be read ({error.strerror})", hint="copy it again") from None
+        raise _explain(Path(path), str(error.strerror)) from None
+
+
+def _explain(file: Path, reason: str) -> VideoError:
+    if file.is_dir():
+        return VideoError(file, "is a folder", hint="open_frames reads a folder of pictures")
+    if not file.exists():
+        return VideoError(file, "no such file", hint=f"the folder {file.parent} exists" if file.parent.is_dir() else "")
+    if file.stat().st_size == 0:
+        return VideoError(file, "is empty (0 bytes)", hint="copy or download it again")
+    return VideoError(file, f"is not a video that can be read ({reason})", hint="copy it again")

@@ -155,17 +155,12 @@ def require_grey(rgb: UInt8Array, *, path: str) -> UInt8Array:
 
 def _halve(frame: av.VideoFrame, height: int, width: int) -> av.VideoFrame:
     """Return the frame at a half, a quarter ... of its size, until less than a quarter is left to shrink to."""
-    if frame.format.name not in HALVED_FORMATS:
-        return frame
+    reach = min(frame.height // height, frame.width // width) // SCALER_REACH
     factor = 1
     # Chroma has half the size, and every row and column of it needs its partner.
-    while (
-        min(frame.height // height, frame.width // width) >= SCALER_REACH * factor
-        and frame.height % (4 * factor) == 0
-        and frame.width % (4 * factor) == 0
-    ):
+    while factor <= reach and frame.height % (4 * factor) == 0 and frame.width % (4 * factor) == 0:
         factor *= 2
-    if factor == 1:
+    if factor == 1 or frame.format.name not in HALVED_FORMATS:
         return frame
     planes = [_average(_plane(plane), factor) for plane in frame.planes]
     stacked = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, frame.width // factor)

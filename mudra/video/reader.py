@@ -131,10 +131,10 @@ class VideoReader(ABC):
         """
         times_s = self.times_s
         wanted = self._check_indices(indices, len(times_s))
+        if (wanted[1:] > wanted[:-1]).all():
+            return Frames(self._decode_stack(wanted.tolist(), size), times_s[wanted])
         unique, places = np.unique(wanted, return_inverse=True)
-        stack = self._decode_stack(unique.tolist(), size)
-        in_order = len(unique) == len(wanted) and bool((places[1:] > places[:-1]).all())
-        return Frames(stack if in_order else stack[places], times_s[wanted])
+        return Frames(self._decode_stack(unique.tolist(), size)[places], times_s[wanted])
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the whole stream in order; one frame is held at a time."""
@@ -177,8 +177,8 @@ class VideoReader(ABC):
         if indices is None:
             return np.arange(num_frames)
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
-        outside = wanted[(wanted < 0) | (wanted >= num_frames)]
-        if len(outside):
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= num_frames):
+            outside = wanted[(wanted < 0) | (wanted >= num_frames)]
             raise VideoError(
                 self.path,
                 f"has no frame {outside[0]}; it holds {num_frames}",

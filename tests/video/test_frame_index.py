@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from mudra.video.frame_index import FrameIndex, _demuxed_index, _spread_repeats, _to_times, read_index
+from mudra.video.frame_index import FrameIndex, KeyFrame, _demuxed_index, _spread_repeats, _to_times, read_index
 from tests.video.encode import KINDS, encode
 
 
@@ -25,7 +25,10 @@ def test_the_table_and_the_packets_agree(tmp_path: Path, suffix: str, codec: str
     np.testing.assert_allclose(index.times_s, demuxed.times_s, atol=1e-9)
     assert (index.stamps is None) == (demuxed.stamps is None) == (suffix == ".avi" and codec == "libx264")
     assert list(index.stamps or []) == list(demuxed.stamps or [])
-    assert index.key_places == demuxed.key_places
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        for place in (0, 9, 10, 39):
+            assert index.key_before(place, stream) == demuxed.key_before(place, stream)
 
 
 def test_the_table_is_not_trusted_with_a_variable_rate(tmp_path: Path) -> None:
@@ -35,15 +38,22 @@ def test_the_table_is_not_trusted_with_a_variable_rate(tmp_path: Path) -> None:
 
 
 def test_place_of_a_stamp() -> None:
-    index = FrameIndex(np.arange(3.0), range(100, 130, 10), [0], [100])
+    index = FrameIndex(np.arange(3.0), range(100, 130, 10))
     assert [index.place_of(stamp) for stamp in (100, 120, 115, 90, 130)] == [0, 2, None, None, None]
-    assert FrameIndex(np.arange(3.0), None, [], []).place_of(100) is None
+    assert FrameIndex(np.arange(3.0), None).place_of(100) is None
 
 
-def test_key_before_a_place() -> None:
-    index = FrameIndex(np.arange(30.0), None, [0, 10, 20], [0, 100, 200])
-    assert [index.key_before(place) for place in (0, 9, 10, 25)] == [0, 0, 1, 2]
-    assert FrameIndex(np.arange(3.0), None, [], []).key_before(2) == 0
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_key_before_a_place(tmp_path: Path, suffix: str) -> None:
+    path = encode(tmp_path / f"clip{suffix}", options={"g": "10", "bf": "2", "sc_threshold": "0"})
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        index, _ = read_index(container, stream)
+        keys = [index.key_before(place, stream) for place in (0, 9, 10, 35)]
+        assert FrameIndex(index.times_s, None, keys=index.keys).key_before(35, stream) is None
+        assert FrameIndex(index.times_s, index.stamps, keys=[]).key_before(35, stream) is None
+    assert index.stamps is not None
+    assert keys == [KeyFrame(place, index.stamps[place]) for place in (0, 0, 10, 30)]
 
 
 def test_missing_and_repeated_stamps_are_bridged(tmp_path: Path) -> None:

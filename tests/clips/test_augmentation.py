@@ -1,0 +1,153 @@
+"""Chance: its bounds, one draw for everything, and flow that turns with the picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from mudra.clips.augmentation import Augmentation, Draw, apply_colour, apply_geometry, sample_draw
+from mudra.types import Stream
+from tests.clips.pictures import centre_of
+
+STRONG = Augmentation(
+    rotation_deg=20.0,
+    scale=(0.5, 2.0),
+    shift_fraction=0.1,
+    brightness=0.3,
+    contrast=0.2,
+    saturation=0.4,
+    hue=0.05,
+    depth_stretch=(0.8, 1.5),
+    mirror_probability=0.5,
+)
+
+
+def draw_of(config: Augmentation, seed: int, size: tuple[int, int] = (40, 60)) -> Draw:
+    return sample_draw(config, size=size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_defaults_do_nothing_but_mirror() -> None:
+    for seed in range(20):
+        draw = draw_of(Augmentation(), seed)
+        assert draw._replace(mirror=False, crop_fraction=0.5) == Draw()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_every_draw_keeps_its_bounds(seed: int) -> None:
+    draw = draw_of(STRONG, seed)
+    assert abs(draw.angle_deg) <= 20
+    assert 0.5 <= draw.scale <= 2
+    assert abs(draw.shift_x_px) <= 6  # a tenth of the width
+    assert abs(draw.shift_y_px) <= 4  # a tenth of the height
+    assert 0.7 <= draw.brightness <= 1.3
+    assert 0.8 <= draw.contrast <= 1.2
+    assert 0.6 <= draw.saturation <= 1.4
+    assert abs(draw.hue) <= 0.05
+    assert 0.8 <= draw.depth_stretch <= 1.5
+    assert 0 <= draw.crop_fraction < 1
+
+
+def test_draws_fill_their_bounds() -> None:
+    draws = [draw_of(STRONG, seed) for seed in range(400)]
+    for name, low, high in (("angle_deg", -19, 19), ("scale", 0.53, 1.9), ("shift_x_px", -5.7, 5.7)):
+        values = [getattr(draw, name) for draw in draws]
+        assert min(values) < low
+        assert max(values) > high
+    assert 0.4 < np.mean([draw.mirror for draw in draws]) < 0.6
+    assert abs(np.mean([math.log(draw.scale) for draw in draws])) < 0.05  # as often halved as doubled
+
+
+def test_one_setting_moves_no_other_draw() -> None:
+    other = STRONG.model_copy(update={"rotation_deg": 0.0, "colour_probability": 0.0})
+    for seed in range(10):
+        with_all, without = draw_of(STRONG, seed), draw_of(other, seed)
+        assert without.angle_deg == 0
+        assert (without.brightness, without.contrast, without.saturation, without.hue) == (1.0, 1.0, 1.0, 0.0)
+        same = ("scale", "shift_x_px", "shift_y_px", "depth_stretch", "mirror", "crop_fraction")
+        assert all(getattr(with_all, name) == getattr(without, name) for name in same)
+
+
+def test_colour_is_drawn_as_often_as_asked() -> None:
+    config = STRONG.model_copy(update={"colour_probability": 0.3})
+    coloured = [draw_of(config, seed).brightness != 1.0 for seed in range(400)]
+    assert 0.2 < np.mean(coloured) < 0.4
+
+
+@pytest.mark.parametrize("values", [{"scale": (0.0, 1.0)}, {"mirror_probability": 1.5}, {"hue": 0.7}])
+def test_impossible_chances_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Augmentation(**values)  # type: ignore[arg-type]
+
+
+def blob(y: float, x: float, size: int = 65) -> torch.Tensor:
+    """One frame (1, 1, H, W) with a soft spot at (y, x)."""
+    rows, columns = np.indices((size, size))
+    spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 2.0**2))
+    return torch.from_numpy(spot).float()[None, None]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        Draw(angle_deg=25.0),
+        Draw(angle_deg=-40.0, scale=1.2),
+        Draw(scale=0.7),
+        Draw(shift_x_px=6.0, shift_y_px=-4.0),
+        Draw(mirror=True),
+        Draw(angle_deg=30.0, scale=0.8, shift_x_px=3.0, mirror=True),
+    ],
+    ids=str,
+)
+def test_flow_says_how_the_turned_picture_moves(draw: Draw) -> None:
+    """A spot moves; the turned flow must be the way that the turned spot moves."""
+    before, after = (30.0, 26.0), (33.0, 34.0)
+    turned = [apply_geometry(blob(*place), Stream.RGB, draw)[0, 0].numpy() for place in (before, after)]
+    (y0, x0), (y1, x1) = (centre_of(picture) for picture in turned)
+    flow = torch.zeros(1, 2, 65, 65)
+    flow[:, 0], flow[:, 1] = after[1] - before[1], after[0] - before[0]
+    turned_flow = apply_geometry(flow, Stream.FLOW, draw)[0, :, 32, 32]
+    assert turned_flow.tolist() == pytest.approx([x1 - x0, y1 - y0], abs=0.15)
+
+
+def test_a_mirror_negates_flow_along_x_alone_and_exchanges_sides() -> None:
+    flow = torch.arange(2 * 2 * 3 * 4, dtype=torch.float32).view(2, 2, 3, 4)
+    mirrored = apply_geometry(flow, Stream.FLOW, Draw(mirror=True))
+    assert torch.equal(mirrored[:, 0], -flow[:, 0].flip(-1))
+    assert torch.equal(mirrored[:, 1], flow[:, 1].flip(-1))
+    colour = torch.arange(2 * 3 * 3 * 4, dtype=torch.float32).view(2, 3, 3, 4)
+    assert torch.equal(apply_geometry(colour, Stream.RGB, Draw(mirror=True)), colour.flip(-1))
+
+
+def test_all_frames_are_turned_alike() -> None:
+    frames = torch.rand(1, 3, 20, 24).expand(4, -1, -1, -1)
+    turned = apply_geometry(frames, Stream.RGB, Draw(angle_deg=10.0, shift_x_px=2.0))
+    assert not torch.equal(turned, frames)
+    assert all(torch.equal(turned[0], frame) for frame in turned)
+
+
+def test_a_draw_of_nothing_gives_the_frames_back() -> None:
+    frames = torch.rand(2, 3, 8, 8)
+    assert torch.equal(apply_geometry(frames, Stream.RGB, Draw()), frames)
+    levels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    assert torch.equal(apply_colour(levels, Draw()), levels)
+
+
+def test_colours_change_as_drawn_and_alike_in_all_frames() -> None:
+    one = torch.randint(20, 120, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames = one.expand(3, -1, -1, -1)
+    assert torch.allclose(apply_colour(frames, Draw(brightness=1.5)).float(), frames.float() * 1.5, atol=1.0)
+    for draw in (Draw(contrast=0.5), Draw(saturation=0.2), Draw(hue=0.3)):
+        changed = apply_colour(frames, draw)
+        assert changed.dtype == torch.uint8
+        assert not torch.equal(changed, frames)
+        assert all(torch.equal(changed[0], frame) for frame in changed)
+    assert apply_colour(frames, Draw(contrast=0.5)).float().std() < frames.float().std()
+    grey = apply_colour(frames, Draw(saturation=0.0)).float()
+    assert (grey.amax(dim=1) - grey.amin(dim=1)).max() <= 1

@@ -1,0 +1,350 @@
+"""ClipMaker: windows and clips of every stream, aligned, whatever chance decides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, FlowChannels, RgbChannels, UniformSampling, View
+from mudra.clips.channels import RelativeDepthChannels
+from mudra.clips.maker import frames_in_span, nearest_frames
+from mudra.errors import ClipError
+from mudra.types import Frames, Stream
+from tests.clips.pictures import centre_of, in_colour, in_depth, moved_texture, square
+
+RAW = RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(1.0, 1.0, 1.0))
+MOVES = Augmentation(rotation_deg=30.0, scale=(0.8, 1.2), shift_fraction=0.1, mirror_probability=0.5)
+
+
+def draw(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_clip_has_all_streams_side_by_side() -> None:
+    grey = moved_texture(12, dx=2, dy=0, size=(48, 64))
+    sources = {Stream.RGB: in_colour(grey), Stream.DEPTH: in_depth(np.full((12, 48, 64), 900))}
+    spec = ClipSpec(streams=(Stream.FLOW, Stream.RGB, Stream.DEPTH), num_frames=6, size=(24, 32), rgb=RAW)
+    clip = ClipMaker(spec).read_clip(sources)
+    assert clip.clip_TCHW.shape == (6, 7, 24, 32)
+    assert clip.clip_TCHW.dtype == torch.float32
+    assert not clip.mirrored
+    assert clip.times_s.tolist() == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    colour = clip.clip_TCHW[:, 2:5]
+    assert torch.equal(colour[:, 0], colour[:, 2])
+    assert 60 < colour.mean() < 200
+    assert (clip.clip_TCHW[:, 5] == 0).all()  # a flat surface is its own reference
+    assert (clip.clip_TCHW[:, 6] == 1).all()
+
+
+def test_the_square_crop_is_the_largest_window_from_the_middle_in_tests() -> None:
+    wide = np.zeros((4, 32, 64), dtype=np.int64) + np.arange(64)
+    clip = ClipMaker(ClipSpec(num_frames=4, size=(32, 32), rgb=RAW)).read_clip(
+        {Stream.RGB: in_colour(wide.astype(np.uint8))}
+    )
+    assert clip.clip_TCHW[0, 0, 0].tolist() == list(range(16, 48))
+
+
+def test_training_crops_reach_from_end_to_end_alike_in_all_frames() -> None:
+    wide = (np.zeros((4, 32, 64), dtype=np.int64) + np.arange(64)).astype(np.uint8)
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(32, 32), rgb=RAW, augmentation=Augmentation(mirror_probability=0)))
+    lefts = set()
+    for seed in range(200):
+        rows = maker.read_clip({Stream.RGB: in_colour(wide)}, generator=draw(seed)).clip_TCHW[:, 0, 0]
+        assert (rows == rows[0]).all()
+        lefts.add(int(rows[0, 0]))
+    assert min(lefts) <= 1
+    assert max(lefts) >= 31
+    assert len(lefts) > 25
+
+
+def test_three_crops_are_the_middle_and_both_ends() -> None:
+    wide = (np.zeros((4, 32, 64), dtype=np.int64) + np.arange(64)).astype(np.uint8)
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(32, 32), rgb=RAW, num_test_crops=3))
+    window = maker.window({Stream.RGB: in_colour(wide)})
+    firsts = [int(maker.clip(window, view=View(0, crop)).clip_TCHW[0, 0, 0, 0]) for crop in range(3)]
+    assert firsts == [16, 0, 32]
+
+
+def test_stretching_keeps_the_whole_frame() -> None:
+    wide = (np.zeros((4, 32, 64), dtype=np.int64) + 2 * np.arange(64)).astype(np.uint8)
+    clip = ClipMaker(ClipSpec(num_frames=4, size=(32, 32), rgb=RAW, crop="stretch")).read_clip(
+        {Stream.RGB: in_colour(wide)}
+    )
+    assert clip.clip_TCHW[0, 0, 0].tolist() == pytest.approx(np.arange(1, 128, 4).tolist(), abs=1)
+
+
+def test_the_span_is_all_that_is_looked_at() -> None:
+    levels = (np.zeros((20, 16, 16), dtype=np.int64) + np.arange(20)[:, None, None]).astype(np.uint8)
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(16, 16), rgb=RAW))
+    clip = maker.read_clip({Stream.RGB: in_colour(levels)}, span_s=(0.8, 1.2))
+    assert clip.clip_TCHW[:, 0, 0, 0].tolist() == [8, 9, 10, 11]
+    assert maker.window({Stream.RGB: in_colour(levels)}, span_s=(None, 0.3)).times_s.tolist() == [0.0, 0.1, 0.2]
+    with pytest.raises(ClipError, match=r"no frame between 5.0 s and None s; the recording's last frame is at 1.900 s"):
+        maker.read_clip({Stream.RGB: in_colour(levels)}, span_s=(5.0, None))
+
+
+@pytest.mark.parametrize("region", ["frame", "motion"])
+@pytest.mark.parametrize(
+    "streams", [(Stream.RGB,), (Stream.DEPTH,), (Stream.RGB, Stream.FLOW), (Stream.DEPTH, Stream.FLOW)]
+)
+def test_a_kept_window_gives_the_clip_that_reading_gives(region: str, streams: tuple[Stream, ...]) -> None:
+    grey = moved_texture(20, dx=2, dy=1, size=(40, 48))
+    depth = square(20, size=(40, 48), tops=[10] * 20, lefts=list(range(5, 25)), side=12, inside=600, outside=1100)
+    sources = {Stream.RGB: in_colour(grey), Stream.DEPTH: in_depth(depth)}
+    spec = ClipSpec.from_mapping(
+        {"streams": streams, "num_frames": 5, "size": (24, 24), "region": region, "augmentation": MOVES.model_dump()}
+    )
+    maker = ClipMaker(spec, may_mirror=True)
+    window = maker.window(sources)
+    for seed in (None, 0, 1, 2):
+        read = maker.read_clip(sources, generator=None if seed is None else draw(seed))
+        kept = maker.clip(window, generator=None if seed is None else draw(seed))
+        assert torch.equal(read.clip_TCHW, kept.clip_TCHW)
+        assert read.mirrored == kept.mirrored
+
+
+def test_making_a_clip_leaves_the_window_as_it_was() -> None:
+    sources = {Stream.RGB: in_colour(moved_texture(8, dx=2, dy=0)), Stream.DEPTH: in_depth(np.full((8, 64, 80), 800))}
+    maker = ClipMaker(ClipSpec(streams=(Stream.RGB, Stream.DEPTH, Stream.FLOW), size=(32, 32), augmentation=MOVES))
+    window = maker.window(sources)
+    before = {stream: x.clone() for stream, x in window.streams.items()}
+    for seed in range(5):
+        maker.clip(window, generator=draw(seed))
+    assert all(torch.equal(before[stream], x) for stream, x in window.streams.items())
+
+
+def test_a_window_holds_at_most_so_many_frames_evenly_chosen() -> None:
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(16, 16), max_frames=10))
+    window = maker.window({Stream.RGB: in_colour(np.zeros((40, 16, 16), np.uint8))})
+    assert window.times_s.tolist() == pytest.approx([0.4 * k for k in range(10)])
+    assert window.num_bytes == 10 * 3 * 16 * 16
+
+
+# One draw for all streams
+
+
+@pytest.mark.parametrize("region", ["frame", "motion"])
+@pytest.mark.parametrize("depth_factor", [1, 2], ids=["same size", "half size"])
+def test_colour_and_depth_of_one_scene_stay_on_top_of_each_other(region: str, depth_factor: int) -> None:
+    """A marker in both streams must be found at one place in both, however the clip was turned, cut and mirrored."""
+    tops, lefts = [30, 34, 38, 42, 46, 50], [60, 56, 52, 48, 44, 40]
+    marks = square(6, size=(96, 128), tops=tops, lefts=lefts, side=16, inside=1, outside=0)
+    colour = in_colour((marks * 255).astype(np.uint8))
+    depth = in_depth(1400 - 300 * marks[:, ::depth_factor, ::depth_factor])
+    spec = ClipSpec(
+        streams=(Stream.RGB, Stream.DEPTH),
+        num_frames=6,
+        size=(48, 48),
+        region=region,  # type: ignore[arg-type]
+        rgb=RAW,
+        depth=RelativeDepthChannels(scale_mm=300.0),
+        augmentation=MOVES,
+    )
+    maker = ClipMaker(spec, may_mirror=True)
+    mirrored = set()
+    for seed in [None, *range(12)]:
+        clip = maker.read_clip(
+            {Stream.RGB: colour, Stream.DEPTH: depth}, generator=None if seed is None else draw(seed)
+        )
+        mirrored.add(clip.mirrored)
+        for frame in clip.clip_TCHW:
+            in_rgb, near = frame[0].clamp_min(0), (-frame[3]).clamp_min(0)
+            assert in_rgb.sum() > 0
+            assert centre_of(near.numpy()) == pytest.approx(centre_of(in_rgb.numpy()), abs=1.0)
+    assert mirrored == {True, False}
+
+
+def test_streams_with_other_times_are_matched_by_time() -> None:
+    levels = (np.zeros((10, 16, 16), dtype=np.int64) + 10 * np.arange(10)[:, None, None]).astype(np.uint8)
+    depth = np.zeros((21, 16, 16), dtype=np.int64) + 500 + 10 * np.arange(21)[:, None, None]
+    sources = {Stream.RGB: in_colour(levels, fps=10.0), Stream.DEPTH: in_depth(depth, fps=20.0)}
+    spec = ClipSpec(streams=(Stream.DEPTH, Stream.RGB), num_frames=5, size=(16, 16), rgb=RAW)
+    window = ClipMaker(spec).window(sources)
+    assert window.streams[Stream.DEPTH][:, 0, 0, 0].tolist() == [500 + 20 * k for k in range(10)]
+    assert nearest_frames(np.array([0.0, 0.1]), np.array([0.04, 0.06])).tolist() == [0, 1]
+
+
+def test_mirroring_needs_labels_that_allow_it_and_a_spec_that_does() -> None:
+    sources = {Stream.RGB: in_colour(moved_texture(6, dx=1, dy=0))}
+    always = Augmentation(mirror_probability=1.0)
+    for may, mirror, expected in ((True, "labels", True), (False, "labels", False), (True, "never", False)):
+        spec = ClipSpec.from_mapping({"num_frames": 4, "size": (32, 32), "mirror": mirror, "augmentation": always})
+        maker = ClipMaker(spec, may_mirror=may)
+        plain = maker.read_clip(sources).clip_TCHW
+        clip = maker.read_clip(sources, generator=draw(3))
+        assert clip.mirrored is expected
+        test_clip = maker.read_clip(sources)
+        assert not test_clip.mirrored
+        assert torch.equal(test_clip.clip_TCHW, plain)
+
+
+# Depth is not a picture
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2, 3])
+@pytest.mark.parametrize("region", ["frame", "motion"])
+def test_no_depth_comes_out_that_was_not_measured(region: str, seed: int | None) -> None:
+    """Two flat surfaces and holes: every measured output lies at or between the two, none is drawn towards 0."""
+    scene = square(8, size=(60, 90), tops=[20] * 8, lefts=list(range(20, 60, 5)), side=20, inside=800, outside=1000)
+    holes = np.random.default_rng(0).random(scene.shape) < 0.2
+    spec = ClipSpec(
+        streams=(Stream.DEPTH,),
+        num_frames=6,
+        size=(32, 32),
+        region=region,  # type: ignore[arg-type]
+        depth=RelativeDepthChannels(scale_mm=1.0, clip_mm=5000.0),
+        augmentation=MOVES,
+    )
+    clip = ClipMaker(spec).read_clip(
+        {Stream.DEPTH: in_depth(np.where(holes, 0, scene))}, generator=None if seed is None else draw(seed)
+    )
+    relative, measured = clip.clip_TCHW[:, 0], clip.clip_TCHW[:, 1]
+    known = relative[measured > 0.05]
+    assert known.max() - known.min() == pytest.approx(200.0, abs=3.0)  # both surfaces are there
+    assert known.max() < 200.0 + 3.0
+    assert known.min() > -200.0 - 3.0
+    assert (relative[measured <= 0.05] == 0).all()
+    if seed is not None or region == "motion":  # scaled or turned: some pixels are in part measured
+        assert ((measured > 0.05) & (measured < 0.95)).any()
+
+
+@pytest.mark.parametrize("region", ["frame", "motion"])
+def test_another_distance_to_the_camera_gives_the_same_clip(region: str) -> None:
+    scene = square(8, size=(60, 90), tops=[20] * 8, lefts=list(range(20, 60, 5)), side=20, inside=704, outside=1008)
+    scene[:, 40:, 70:] = 0
+    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region=region)  # type: ignore[arg-type]
+    clips = []
+    for offset in (0, 300):
+        moved = np.where(scene > 0, scene + offset, 0)
+        clips.append(ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(moved)}).clip_TCHW)
+    # Half precision rounds to a millimetre here; a hundred millimetres are 1.
+    assert torch.allclose(clips[0], clips[1], atol=0.021)
+
+
+def test_the_window_follows_a_hand_that_plays_elsewhere() -> None:
+    def clip_at(top: int, left: int) -> Tensor:
+        lefts = list(range(left, left + 40, 5))
+        hand = square(8, size=(120, 160), tops=[top] * 8, lefts=lefts, side=20, inside=700, outside=1200)
+        spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region="motion")
+        return ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(hand)}).clip_TCHW
+
+    assert torch.allclose(clip_at(45, 40), clip_at(60, 70), atol=1e-3)
+
+
+def test_a_window_over_the_edge_is_not_measured_there() -> None:
+    hand = square(8, size=(60, 80), tops=[0] * 8, lefts=list(range(0, 32, 4)), side=20, inside=700, outside=1200)
+    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region="motion", region_margin_fraction=0.3)
+    clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(hand)}).clip_TCHW
+    assert (clip[:, 1, 0] == 0).all()
+    assert (clip[:, 1, -1, -1] == 1).all()
+
+
+def test_the_farthest_depth_that_a_file_can_hold_stays_finite() -> None:
+    scene = np.full((6, 32, 32), 65535)
+    scene[:, 8:24, 8:24] = 900
+    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=4, size=(32, 32), augmentation=MOVES)
+    clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(scene)}, generator=draw(1))
+    assert clip.clip_TCHW.isfinite().all()
+
+
+# Flow
+
+
+def flow_of(grey_THW: np.ndarray, **changes: object) -> Tensor:
+    spec = ClipSpec.from_mapping(
+        {"streams": ("flow",), "num_frames": 4, "size": (64, 80), "flow": {"scale_px": 1.0}, **changes}
+    )
+    return ClipMaker(spec).read_clip({Stream.RGB: in_colour(grey_THW)}).clip_TCHW
+
+
+def test_flow_is_that_to_the_next_frame_of_the_recording() -> None:
+    """Sampled frames are four apart; their flow is still that of one frame to the next."""
+    clip = flow_of(moved_texture(16, dx=3, dy=-1))
+    inner = clip[:, :, 16:-16, 16:-16]
+    assert inner.mean(dim=(-2, -1)).numpy() == pytest.approx(np.tile([3.0, -1.0], (4, 1)), abs=0.4)
+
+
+def test_the_last_frame_takes_the_flow_before_it() -> None:
+    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(64, 80), flow=FlowChannels(scale_px=1.0))
+    clip = ClipMaker(spec).read_clip({Stream.RGB: in_colour(moved_texture(4, dx=3, dy=0))}).clip_TCHW
+    assert torch.equal(clip[3], clip[2])
+    one = ClipMaker(spec).read_clip({Stream.RGB: in_colour(moved_texture(1, dx=3, dy=0))}).clip_TCHW
+    assert one.abs().max() < 0.1
+
+
+def test_flow_counts_pixels_of_the_clip() -> None:
+    clip = flow_of(moved_texture(8, dx=4, dy=0), size=(32, 40))
+    assert clip[:, 0, 8:-8, 8:-8].mean() == pytest.approx(2.0, abs=0.3)
+
+
+def test_mirrored_flow_is_the_flow_of_mirrored_frames() -> None:
+    grey = moved_texture(8, dx=3, dy=1)
+    spec = ClipSpec(
+        streams=(Stream.FLOW,), num_frames=4, size=(64, 80), augmentation=Augmentation(mirror_probability=1.0)
+    )
+    flipped = ClipMaker(spec, may_mirror=True).read_clip({Stream.RGB: in_colour(grey)}, generator=draw(0))
+    assert flipped.mirrored
+    inner = flipped.clip_TCHW[:, :, 16:-16, 16:-16].mean(dim=(0, 2, 3)) * spec.flow.scale_px
+    assert inner.tolist() == pytest.approx([-3.0, 1.0], abs=0.4)
+
+
+def test_flow_of_depth_sees_motion() -> None:
+    depth = 500 + 8 * moved_texture(8, dx=3, dy=0).astype(np.int64)
+    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(64, 80), flow=FlowChannels(scale_px=1.0))
+    clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(depth)}).clip_TCHW
+    assert clip[:, 0, 16:-16, 16:-16].mean() == pytest.approx(3.0, abs=0.5)
+
+
+# Refusals and edges
+
+
+def test_a_missing_stream_is_named() -> None:
+    sources = {Stream.RGB: in_colour(np.zeros((4, 16, 16), np.uint8))}
+    with pytest.raises(ClipError, match=r"needs the depth stream, the recording has rgb\n  hint: .*depth file"):
+        ClipMaker(ClipSpec(streams=(Stream.DEPTH,))).read_clip(sources)
+    with pytest.raises(ClipError, match="flow is computed from colour or depth"):
+        ClipMaker(ClipSpec(streams=(Stream.FLOW,))).read_clip({})
+    with pytest.raises(ClipError, match="needs the rgb stream, the recording has none"):
+        ClipMaker(ClipSpec()).window({})
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 64), (64, 31)])
+@pytest.mark.parametrize("region", ["frame", "motion"])
+def test_frames_of_any_size_and_a_single_frame_become_clips(size: tuple[int, int], region: str) -> None:
+    spec = ClipSpec.from_mapping({"streams": ["rgb", "depth"], "num_frames": 3, "size": (24, 20), "region": region})
+    sources = {
+        Stream.RGB: in_colour(np.full((1, *size), 9, np.uint8)),
+        Stream.DEPTH: in_depth(np.full((1, *size), 700)),
+    }
+    clip = ClipMaker(spec).read_clip(sources).clip_TCHW
+    assert clip.shape == (3, 5, 24, 20)
+    assert clip.isfinite().all()
+
+
+def test_spans_include_their_start_and_exclude_their_end() -> None:
+    times_s = np.arange(5) / 10
+    assert frames_in_span(times_s, (0.1, 0.3)).tolist() == [1, 2]
+    assert frames_in_span(times_s, (None, None)).tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(ClipError, match="last frame is at nothing"):
+        frames_in_span(np.zeros(0), (None, None))
+
+
+def test_an_array_shrinks_colour_by_mean_and_depth_by_choice() -> None:
+    pattern = np.tile(np.array([[0, 200], [200, 0]]), (4, 4))[None]
+    colour = in_colour(pattern.astype(np.uint8)).read(size=(4, 4)).frames_THWC
+    assert (colour == 100).all()
+    depth = in_depth(np.where(pattern > 0, 900, 0)).read(size=(4, 4))
+    assert depth.frames_THWC.shape == (1, 4, 4, 1)
+    assert set(np.unique(depth.frames_THWC)) <= {0, 900}
+    source = ArraySource(Frames(np.zeros((3, 4, 6, 3), np.uint8), np.arange(3.0)))
+    assert source.frame_size == (4, 6)
+    assert source.read(np.array([2, 0])).times_s.tolist() == [2.0, 0.0]
+
+
+def test_sampling_of_the_spec_is_used() -> None:
+    levels = (np.zeros((40, 16, 16), dtype=np.int64) + np.arange(40)[:, None, None]).astype(np.uint8)
+    spec = ClipSpec(num_frames=32, size=(16, 16), rgb=RAW, sampling=UniformSampling())
+    clip = ClipMaker(spec).read_clip({Stream.RGB: in_colour(levels)}).clip_TCHW
+    assert clip[:9, 0, 0, 0].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 10]
