@@ -91,6 +91,9 @@ class MobileNetTop(Backbone):
         padding: `tf_same` or `symmetric`.
         norm_momentum: Share of each batch in the running statistics of batch normalisation.
 
+    Raises:
+        ConfigError: If there is no such padding.
+
     Example:
         >>> import torch
         >>> MobileNetTop(in_channels=256)(torch.zeros(1, 2, 256, 28, 28)).shape

@@ -144,6 +144,9 @@ class Res3D(Backbone):
         norm_momentum: Share of each batch in the running statistics of batch normalisation.
         zero_init_residual: Start every unit as its shortcut.
 
+    Raises:
+        ConfigError: If there is no such padding.
+
     Example:
         >>> import torch
         >>> Res3D(in_channels=3, width=0.25)(torch.zeros(1, 8, 3, 32, 40)).shape

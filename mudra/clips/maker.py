@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from mudra.clips.augmentation import Draw, apply_colour, apply_geometry, sample_draw
 from mudra.clips.flow import compute_flow
-from mudra.clips.region import Box, find_motion_box
+from mudra.clips.region import Box, find_motion_box, keep_reach
 from mudra.clips.sampling import Indices, UniformSampling, sample_frames
 from mudra.clips.spec import MOTION_WINDOW_MARGIN, ClipSpec, View
 from mudra.errors import ClipError
@@ -195,7 +195,10 @@ class ClipMaker:
 
     def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int] | None) -> Frames:
         size = self._read_size(frame_size or source.frame_size) or frame_size
-        return source.read(nearest_frames(source.times_s, times_s), size=size)
+        frames = source.read(nearest_frames(source.times_s, times_s), size=size)
+        if frames.frames_THWC.dtype == np.uint16 and self.spec.depth_reach_mm is not None:
+            return keep_reach(frames, reach_mm=self.spec.depth_reach_mm)
+        return frames
 
     def _read_size(self, frame_size: tuple[int, int]) -> tuple[int, int] | None:
         """Return the size to which frames are scaled while they are decoded, None for their own."""

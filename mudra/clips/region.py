@@ -71,6 +71,35 @@ def find_motion_box(frames: Frames, stream: Stream, *, margin_fraction: float, m
     return Box(middle_y - side / 2, middle_x - side / 2, side)
 
 
+def is_cut_out(depth_THW: npt.NDArray[np.generic]) -> bool:
+    """Say whether the sensor's software has kept the hand alone: most pixels are then not measured."""
+    return bool(depth_THW.astype(bool).mean() < CUT_OUT_FRACTION)
+
+
+def keep_reach(frames: Frames, *, reach_mm: float) -> Frames:
+    """Return depth frames without the leftovers of a background, where a hand was cut out.
+
+    Args:
+        frames: Depth in millimetres, 0 where nothing was measured.
+        reach_mm: How far a pixel may be from the median of its frame.
+
+    Example:
+        >>> depth = np.zeros((1, 4, 4, 1), np.uint16)
+        >>> depth[0, 0, :3, 0] = (500, 510, 900)
+        >>> keep_reach(Frames(depth, np.zeros(1)), reach_mm=200.0).frames_THWC[0, 0, :, 0].tolist()
+        [500, 510, 0, 0]
+    """
+    if not is_cut_out(frames.frames_THWC):
+        return frames
+    kept_THWC = frames.frames_THWC.copy()
+    for frame_HWC in kept_THWC:
+        depth_mm = frame_HWC[frame_HWC.astype(bool)].astype(np.float32)
+        if len(depth_mm):
+            off_mm = np.abs(frame_HWC.astype(np.float32) - np.median(depth_mm))
+            frame_HWC[off_mm > reach_mm] = 0
+    return Frames(kept_THWC, frames.times_s)
+
+
 def _extent(counts: npt.NDArray[np.float64]) -> tuple[int, int]:
     share = np.cumsum(counts) / counts.sum()
     low, high = MOTION_QUANTILES
@@ -79,7 +108,7 @@ def _extent(counts: npt.NDArray[np.float64]) -> tuple[int, int]:
 
 def _depth_activity(depth_THW: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     measured = depth_THW.astype(bool)
-    if measured.mean() < CUT_OUT_FRACTION:
+    if is_cut_out(depth_THW):
         activity: npt.NDArray[np.float64] = measured.sum(0, dtype=np.float64)
         return activity
     depth = depth_THW.astype(np.float32)

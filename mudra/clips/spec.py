@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from mudra.clips.augmentation import Augmentation
 from mudra.clips.channels import AnyDepthChannels, FlowChannels, RelativeDepthChannels, RgbChannels
@@ -41,6 +41,9 @@ class ClipSpec(Config):
     """`frame`: the whole picture; `motion`: one square window per clip around what moves."""
     region_margin_fraction: NonNegativeFloat = 0.1
     """For region `motion`: what is added around what moves, as a fraction of the window."""
+    depth_reach_mm: PositiveFloat | None = None
+    """In depth where the sensor's software has cut out the hand: pixels further than this from their frame's median
+    are leftovers of the background and count as not measured. None keeps them."""
     crop: Literal["square", "stretch"] = "square"
     """For region `frame`: `square` cuts the largest window of the clip's shape, anywhere along both axes in training
     and from the middle in tests; `stretch` scales the whole frame to the clip's size."""
@@ -96,5 +99,14 @@ class ClipSpec(Config):
     @property
     def window_key(self) -> str:
         """What a cached window depends on, as text."""
-        kept = {"streams", "size", "max_frames", "region", "region_margin_fraction", "crop", "flow_quality"}
+        kept = {
+            "streams",
+            "size",
+            "max_frames",
+            "region",
+            "region_margin_fraction",
+            "depth_reach_mm",
+            "crop",
+            "flow_quality",
+        }
         return self.model_dump_json(include=kept)

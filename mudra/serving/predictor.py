@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, RunCard, View
-from mudra.errors import ClipError, ModelError, RunError
+from mudra.errors import ClipError, ModelError, RunError, VideoError
 from mudra.models import AnyModelConfig
 from mudra.types import DepthFormat, Frames, Prediction, Ranked, Recording, Stream
 from mudra.video import open_recording
 
 NUM_TOP = 5
+# Grey levels stored as colour come back within a few levels of grey; a picture with more colour than this is no depth.
+COLOURED_LEVELS, COLOURED_SHARE = 24, 0.01
 # Streams that a file can hold; flow is computed from them.
 _MEASURED = (Stream.RGB, Stream.DEPTH)
 # What `Frames` of these hold.
@@ -162,6 +165,8 @@ class Predictor:
         if isinstance(video, np.ndarray):
             return ArraySource(frames_of_array(video, stream, fps=fps, depth=self.card.depth))
         recording = Recording(path=Path(video), stream=stream, depth=self.card.depth, fps=fps)
+        if stream is Stream.DEPTH:
+            _refuse_colour(recording)
         return stack.enter_context(open_recording(recording, stream))
 
 
@@ -243,6 +248,17 @@ def _check_pixels(
         raise ClipError(
             f"an array of shape {video.shape} and type {video.dtype} came for the {stream.value} stream",
             hint="wanted (T, H, W, 3) uint8 for colour, (T, H, W) uint16 millimetres for depth",
+        )
+
+
+def _refuse_colour(recording: Recording) -> None:
+    """Refuse a colour video where depth is wanted: read as grey levels it would give an answer, and a wrong one."""
+    with open_recording(replace(recording, stream=Stream.RGB), Stream.RGB) as reader:
+        pixels_HWC = reader.read([0]).frames_THWC[0].astype(np.int16)
+    spread_HW = pixels_HWC.max(axis=-1) - pixels_HWC.min(axis=-1)
+    if (spread_HW > COLOURED_LEVELS).mean() > COLOURED_SHARE:
+        raise VideoError(
+            recording.path, "is a colour video; the run looks at depth alone", hint="give the depth recording instead"
         )
 
 

@@ -112,6 +112,8 @@ class GestureData(pl.LightningDataModule):
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_start_worker,
+            # Its own, though clips take nothing from it: how often a loader starts must not move the network's dropout.
+            generator=torch.Generator(),
         )
 
 

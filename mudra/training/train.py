@@ -4,7 +4,7 @@ run.yaml             the resolved config
 card.json            what anyone needs to use the weights
 weights.safetensors  the weights
 metrics.csv          a row per epoch
-last.ckpt, best.ckpt the whole state, to go on from
+last.ckpt, best.ckpt the whole state after the last epoch, and after the one of the best validation top-1
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,12 +190,12 @@ def _trainer(
     callbacks: list[pl.Callback] = []
     if fitting.ema_decay > 0:
         callbacks.append(EMAWeightAveraging(decay=fitting.ema_decay, use_buffers=True))
-    best = {"monitor": "validation_top1", "mode": "max", "filename": "best"} if validates else {"filename": "best"}
-    callbacks += [
-        curves,
-        TrainingProgress(curves, tell=tell),
-        ModelCheckpoint(dirpath=out, save_last=True, save_top_k=1, enable_version_counter=False, **best),
-    ]
+    callbacks += [curves, TrainingProgress(curves, tell=tell)]
+    # Two of them: Lightning's own `save_last` writes only when the monitored number gets better.
+    keep = partial(ModelCheckpoint, dirpath=out, save_top_k=1, enable_version_counter=False)
+    callbacks.append(keep(filename="last", save_on_train_epoch_end=True))
+    if validates:
+        callbacks.append(keep(filename="best", monitor="validation_top1", mode="max"))
     return pl.Trainer(
         accelerator=fitting.accelerator,
         devices=fitting.devices,

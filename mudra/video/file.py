@@ -151,7 +151,7 @@ class FileReader(VideoReader):
     def _advance(self, table: FrameIndex, index: int) -> bool:
         """Decode one frame; return whether it is the one at `index`."""
         try:
-            frame = next(self._decoded, None)
+            frame = self._next_frame(table, index)
         except av.error.FFmpegError as error:
             reason = f"frame {index} cannot be decoded ({error.strerror})"
             raise VideoError(self.path, reason, hint=CHECK_HINT) from None
@@ -166,6 +166,15 @@ class FileReader(VideoReader):
         self._can_seek = False
         self._rewind()
         return False
+
+    def _next_frame(self, table: FrameIndex, index: int) -> av.VideoFrame | None:
+        """Decode up to the first frame that is not shown before the one at `index`; most of a clip is passed over here."""
+        wanted = None if table.stamps is None else int(table.stamps[index])
+        for frame in self._decoded:
+            if wanted is None or frame.pts is None or frame.pts >= wanted:
+                return frame
+            self._next += 1
+        return None
 
     def _place(self, table: FrameIndex, frame: av.VideoFrame | None) -> int | None:
         if frame is None:

@@ -1,0 +1,154 @@
+"""Write docs/numbers.md from the committed results: the newest row of each case, with its command, machine and date.
+
+Run: python -m benchmarks.tables
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from benchmarks.common import REPOSITORY, RESULTS, read_rows
+
+PAGE = REPOSITORY / "docs" / "numbers.md"
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parts = [
+        "# Measured numbers",
+        "Made by `python -m benchmarks.tables` from `benchmarks/results/`; nothing here is typed by hand.",
+        *shrec2017(),
+        *order_in_time(),
+        *simple(
+            "Decoding and sampling a clip",
+            "decoding",
+            "Sixteen frames read, scaled and converted, against decoding alone with PyAV, in turns; wanted at most 1.3.",
+            {"case": "case", "bare_ms": "bare ms", "ours_ms": "ours ms", "ratio": "ratio"},
+        ),
+        *simple(
+            "Loader",
+            "loader",
+            "Clips per second of the loader alone (`none`, `memory`: its cache) and in training (`auto`), where the "
+            "share of a step spent waiting for data is wanted under 10 %.",
+            {
+                "case": "case",
+                "cache": "cache",
+                "clips_per_s": "clips per s",
+                "waiting_fraction": "waiting",
+                "step_ms": "step ms",
+            },
+        ),
+        *simple(
+            "Latency of one prediction",
+            "latency",
+            "Medians in milliseconds.",
+            {"case": "case", "decode": "decode", "clip": "clip", "network": "network", "all": "all"},
+        ),
+        *simple(
+            "Drawing the synthetic set",
+            "synthetic_speed",
+            "One core, 112x112 unless said; wanted at least 300 frames per second.",
+            {"streams": "streams", "hardness": "surroundings", "size": "size", "frames_per_s": "frames per s"},
+        ),
+    ]
+    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+def shrec2017() -> list[str]:
+    """The SHREC'17 tables, and the spread over groups of people."""
+    rows = newest(read_rows(RESULTS / "shrec2017.jsonl"), "row")
+    if not rows:
+        return []
+    table = [
+        {
+            "row": row["row"],
+            "top-1": f"{row['top1']:.4f}",
+            "clips": row["num_clips"],
+            "mean class accuracy": f"{row['mean_class_accuracy']:.4f}",
+            "minutes": row["minutes"] or row["training_minutes"],
+            "threads": row["threads"],
+        }
+        for row in rows
+    ]
+    parts = [
+        "## SHREC'17, depth, `ours/small`",
+        f"{rows[0]['parameters']:,} parameters at 14 classes, {rows[0]['macs_per_clip'] / 1e9:.3f} GMAC per clip. "
+        "Judged on people not seen in training: the two validation subjects, and groups of training subjects that were "
+        "left out of training. The weights are the last epoch's; no epoch was picked. Minutes are of the whole "
+        "command, reading the files included; rows with one thread ran beside each other.",
+        as_table(table),
+    ]
+    groups = [row["top1"] for row in rows if row["row"].startswith("14")]
+    if len(groups) > 1:
+        parts.append(
+            f"Spread over {len(groups)} groups of people, 14 classes: {min(groups):.4f} to {max(groups):.4f}, mean "
+            f"{statistics.mean(groups):.4f}, standard deviation {statistics.stdev(groups):.4f}."
+        )
+    by_class = {row["row"]: row["per_class"] for row in rows if row["row"] in ("14 classes", "28 classes")}
+    for name, per_class in by_class.items():
+        cells = [{"class": label, "accuracy": f"{accuracy:.3f}"} for label, accuracy in per_class.items()]
+        parts += [f"### Per class, {name}", as_table(cells)]
+    parts += ["![Validation top-1 by epoch](../benchmarks/results/shrec2017_curves.svg)", origin(rows)]
+    return parts
+
+
+def order_in_time() -> list[str]:
+    """Whether one frame tells the gesture."""
+    rows = newest(read_rows(RESULTS / "order_in_time.jsonl"), "row")
+    if not rows:
+        return []
+    wanted = {"full": "over 0.95", "single_frame": "under 0.60"}
+    table = [
+        {
+            "network": row["row"],
+            "test top-1": f"{row['top1']:.4f}",
+            "clips": row["num_clips"],
+            "wanted": wanted[row["row"]],
+        }
+        for row in rows
+    ]
+    return ["## Does one frame tell the gesture? (synthetic set)", as_table(table), origin(rows)]
+
+
+def simple(title: str, name: str, text: str, columns: dict[str, str]) -> list[str]:
+    """A table of the newest run of one benchmark."""
+    rows = read_rows(RESULTS / f"{name}.jsonl")
+    if not rows:
+        return []
+    keys = [key for key in ("case", "cache", "streams", "hardness", "size") if key in rows[-1]]
+    rows = list({tuple(str(row.get(key)) for key in keys): row for row in rows}.values())
+    table = [{head: row[key] for key, head in columns.items() if key in row} for row in rows]
+    return [f"## {title}", text, as_table(table, list(columns.values())), origin(rows)]
+
+
+def newest(rows: list[Row], key: str) -> list[Row]:
+    """Return the last row of each value of `key`, in the order of their first rows."""
+    return list({row[key]: row for row in rows}.values())
+
+
+def as_table(rows: list[Row], heads: list[str] | None = None) -> str:
+    """Return rows as a Markdown table."""
+    heads = heads or list(rows[0])
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(_cell(row.get(head, "")) for head in heads) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value)) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
+    return str(value)
+
+
+def origin(rows: list[Row]) -> str:
+    """Say where rows come from."""
+    row = rows[-1]
+    versions = ", ".join(f"{name} {version}" for name, version in row.get("versions", {}).items())
+    dates = sorted({row["date"] for row in rows})
+    return f"`{row['command']}`, {' to '.join(dates)}, {row.get('cpu', '')}, {row.get('num_cpus')} cores, {versions}."
+
+
+if __name__ == "__main__":
+    main()
