@@ -27,14 +27,15 @@ from mudra.training.loaders import GestureData
 
 NUM_CLIPS = 320
 EPOCHS = 2
+CACHES = ("none", "memory")
 
 
 def main() -> None:
     rows = []
     for name, config in cases().items():
         dataset = limited(open_dataset(config))
-        for cache in ("none", "memory"):
-            rows.append({"case": name, "cache": cache, **measure_loader(config, dataset, cache)})
+        alone = [{"case": name, "cache": cache, **measure_loader(config, dataset, cache)} for cache in CACHES]
+        rows += alone
         rows.append({"case": name, "cache": "auto", **measure_training(config, dataset)})
     rows = [{**row, **circumstances("python -m benchmarks.loader", torch=torch.__version__)} for row in rows]
     append_rows(RESULTS / "loader.jsonl", rows)

@@ -1,15 +1,21 @@
-"""Write docs/numbers.md from the committed results: the newest row of each case, with its command, machine and date.
+"""Write docs/numbers.md from the committed results, and the recipes' pages from their rows.
+
+Of every case the newest row is shown, with its command, machine and date.
 
 Run: python -m benchmarks.tables
 """
 
 from __future__ import annotations
 
+import importlib
 import statistics
+from pathlib import Path
 from typing import Any
 
 from benchmarks.common import REPOSITORY, RESULTS, read_rows
+from mudra.recipes import list_recipes
 
+PAPERS = ("zhang2018", "ours")
 PAGE = REPOSITORY / "docs" / "numbers.md"
 Row = dict[str, Any]
 
@@ -23,7 +29,7 @@ def main() -> None:
         *simple(
             "Decoding and sampling a clip",
             "decoding",
-            "Sixteen frames read, scaled and converted, against decoding alone with PyAV, in turns; wanted at most 1.3.",
+            "Sixteen frames read, scaled and converted, against decoding alone by PyAV, in turns; wanted: at most 1.3.",
             {"case": "case", "bare_ms": "bare ms", "ours_ms": "ours ms", "ratio": "ratio"},
         ),
         *simple(
@@ -54,6 +60,29 @@ def main() -> None:
     ]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"written: {PAGE}")
+    for paper in PAPERS:
+        print(f"written: {write_recipes(paper)}")
+
+
+def write_recipes(paper: str) -> Path:
+    """Write the page of a paper's recipes from their rows: what the paper reports, and how far ours are."""
+    package = importlib.import_module(f"mudra.recipes.{paper}")
+    rows = [row for row in list_recipes() if row.name.startswith(f"{paper}/")]
+    table = [
+        {
+            "recipe": f"`{row.name}`",
+            "what": row.summary,
+            "in the paper": row.source,
+            "paper": "; ".join(f"{e.metric} {e.value:.4f} ({e.where})" for e in row.paper),
+            "status": row.status,
+        }
+        for row in rows
+    ]
+    page = Path(package.__file__ or "").parent / "README.md"
+    title = (package.__doc__ or paper).strip()
+    note = "Made by `python -m benchmarks.tables` from the rows; train one with `mudra train RECIPE data=...`."
+    page.write_text("\n\n".join([f"# {title}", note, as_table(table)]) + "\n", encoding="utf-8")
+    return page
 
 
 def shrec2017() -> list[str]:

@@ -41,7 +41,7 @@ class Res3DConfig(Config):
     stem_kernel: Triple = (3, 7, 7)
     """Kernel of the first convolution: frames, rows, columns."""
     kernel_frames: OddInt = 3
-    """Frames that the kernels of the residual units span; with 1, and 1 in `stem_kernel`, each frame stays by itself."""
+    """Frames that the residual units' kernels span; with 1, and 1 in `stem_kernel`, each frame stays by itself."""
     stem_stride: Triple = (1, 2, 2)
     """Stride of the first convolution: frames, rows, columns."""
     block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1))
@@ -177,17 +177,17 @@ class Res3D(Backbone):
         units: list[nn.Module] = []
         before = stem
         for count, stride in zip(rest, block_strides, strict=True):
-            for unit in range(num_units):
-                units.append(
-                    ResidualUnit3d(
-                        count if unit else before,
-                        count,
-                        kernel_frames=kernel_frames,
-                        stride=(1, 1, 1) if unit else stride,
-                        project=unit == 0,
-                        padding=padding,
-                    )
+            units += [
+                ResidualUnit3d(
+                    count if unit else before,
+                    count,
+                    kernel_frames=kernel_frames,
+                    stride=(1, 1, 1) if unit else stride,
+                    project=unit == 0,
+                    padding=padding,
                 )
+                for unit in range(num_units)
+            ]
             before = count
         self.units = nn.Sequential(*units)
         for module in self.modules():

@@ -168,7 +168,7 @@ class FileReader(VideoReader):
         return False
 
     def _next_frame(self, table: FrameIndex, index: int) -> av.VideoFrame | None:
-        """Decode up to the first frame that is not shown before the one at `index`; most of a clip is passed over here."""
+        """Decode up to the first frame that is not shown before the one at `index`: most frames are passed over."""
         wanted = None if table.stamps is None else int(table.stamps[index])
         for frame in self._decoded:
             if wanted is None or frame.pts is None or frame.pts >= wanted:

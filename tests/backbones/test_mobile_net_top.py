@@ -70,6 +70,8 @@ def test_a_unit_is_depthwise_pointwise_norm_relu6(
     assert unit.pointwise.bias is not None
     mixed = torch.einsum("bchw,dc->bdhw", own, unit.pointwise.weight[..., 0, 0]) + unit.pointwise.bias.view(1, -1, 1, 1)
     norm = unit.norm
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     mean, variance, scale, shift = (
         part.view(1, -1, 1, 1) for part in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
@@ -79,8 +81,9 @@ def test_a_unit_is_depthwise_pointwise_norm_relu6(
 
 
 def test_normalisation_has_the_constants_of_keras_unless_asked_otherwise() -> None:
-    for arguments, momentum in (({}, 0.01), ({"norm_momentum": 0.2}, 0.2)):
-        network = MobileNetTop(in_channels=8, width=0.125, **arguments)
+    as_published = MobileNetTop(in_channels=8, width=0.125)
+    quick = MobileNetTop(in_channels=8, width=0.125, norm_momentum=0.2)
+    for network, momentum in ((as_published, 0.01), (quick, 0.2)):
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         assert len(norms) == len(TABLE)
         assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, momentum)}

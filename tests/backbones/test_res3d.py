@@ -57,6 +57,8 @@ def random_maps(*shape: int) -> Tensor:
 
 def normalise(x_BCTHW: Tensor, norm: nn.BatchNorm3d) -> Tensor:
     """Batch normalisation as Keras does it, written out."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     mean, variance, scale, shift = (
         part.view(1, -1, 1, 1, 1) for part in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
@@ -201,7 +203,7 @@ def test_zero_init_makes_every_unit_its_shortcut() -> None:
     unit = network.units[1].eval()
     x_BCTHW = random_maps(1, 8, 2, 4, 4).float()
     assert torch.equal(unit(x_BCTHW), x_BCTHW.clamp(min=0))
-    assert Res3D(width=0.125).get_parameter("units.1.second.norm.weight").unique().tolist() == [1.0]
+    assert Res3D(width=0.125).get_parameter("units.1.second.norm.weight").eq(1.0).all()
 
 
 def test_build_takes_the_clips_channels_and_else_its_own() -> None:

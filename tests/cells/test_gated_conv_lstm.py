@@ -105,8 +105,8 @@ def test_the_equations_see_two_gates_swapped(pair: tuple[str, str]) -> None:
 
 def test_gate_weights_start_at_one_over_their_channels() -> None:
     cell = GatedConvLSTMCell(in_channels=4, hidden_channels=8)
-    assert cell.input_to_gates.weight.unique().tolist() == [1 / 4]
-    assert cell.hidden_to_gates.weight.unique().tolist() == [1 / 8]
+    assert cell.input_to_gates.weight.eq(1 / 4).all()
+    assert cell.hidden_to_gates.weight.eq(1 / 8).all()
     assert cell.input_to_gates.bias.count_nonzero() == 0
     assert cell.hidden_to_gates.bias is None
 

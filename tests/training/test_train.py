@@ -180,11 +180,10 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, drawn: Dataset, interrupt: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     whole = run(tmp_path / "whole", drawn, STATEFUL)
-    with monkeypatch.context():
-        interrupt(step)  # three steps make an epoch
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "parts", drawn, STATEFUL)
-        monkeypatch.undo()
+    interrupt(step)  # three steps make an epoch
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", drawn, STATEFUL)
+    monkeypatch.undo()
     out = tmp_path / "parts"
     finished = (step - 1) // 3
     card = RunCard.model_validate_json((out / "card.json").read_text(encoding="utf-8"))

@@ -18,7 +18,10 @@ from mudra.recipes.registry import Expected, row
 from mudra.training import FittingConfig, LoaderConfig, PolynomialConfig, RunConfig, SgdConfig
 
 
-@row(source="Table 1, row 1", paper=(Expected("top1", 0.9511, "Jester validation"),))
+@row(
+    source="Table 1, row 1",
+    paper=(Expected("top1", 0.9511, "Jester validation"), Expected("top1", 0.5201, "IsoGD validation")),
+)
 def conv_lstm() -> RunConfig:
     """Plain ConvLSTM in both layers, RGB, T = 16, from scratch on Jester."""
     return RunConfig(
@@ -38,7 +41,10 @@ def conv_lstm() -> RunConfig:
     )
 
 
-@row(source="Table 1, row 2", paper=(Expected("top1", 0.9512, "Jester validation"),))
+@row(
+    source="Table 1, row 2",
+    paper=(Expected("top1", 0.9512, "Jester validation"), Expected("top1", 0.5598, "IsoGD validation")),
+)
 def variant_a() -> RunConfig:
     """Variant (a): no convolutions in the gates, RGB, T = 16, from scratch on Jester."""
     plain = conv_lstm()

@@ -1,0 +1,153 @@
+"""Clips for a loader: chance from the seed, the epoch and the recording alone; labels that follow the mirror."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec
+from mudra.datasets import Dataset
+from mudra.errors import ClipError, VideoError
+from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate, derive_seed
+from mudra.training.window_cache import CacheKind, WindowCache
+from mudra.types import Recording, Stream
+from tests.fixtures.video import VideoMaker
+
+SPEC = ClipSpec(num_frames=4, size=(24, 24), augmentation=Augmentation(rotation_deg=20.0))
+
+
+def clips_of(
+    dataset: Dataset,
+    *,
+    spec: ClipSpec = SPEC,
+    seed: int | None = 0,
+    cache: CacheKind = "none",
+    mirror: bool = True,
+) -> ClipDataset:
+    index = dataset.card.mirror_index() if mirror else None
+    maker = ClipMaker(spec, may_mirror=index is not None)
+    keeper = WindowCache(cache, window_key=spec.window_key)
+    return ClipDataset(dataset, dataset.split("train"), maker=maker, cache=keeper, seed=seed, mirror_index=index)
+
+
+def test_chance_depends_on_seed_epoch_and_recording_alone(drawn: Dataset) -> None:
+    first, again, other = clips_of(drawn), clips_of(drawn), clips_of(drawn, seed=1)
+    assert torch.equal(first[3].clip_TCHW, again[3].clip_TCHW)
+    for index in (5, 2, 3):  # the order of asking changes nothing
+        again[index]
+    assert torch.equal(first[3].clip_TCHW, again[3].clip_TCHW)
+    assert not torch.equal(first[3].clip_TCHW, other[3].clip_TCHW)
+    again.set_epoch(1)
+    assert not torch.equal(first[3].clip_TCHW, again[3].clip_TCHW)
+    first.set_epoch(1)
+    assert torch.equal(first[3].clip_TCHW, again[3].clip_TCHW)
+
+
+def test_a_test_clip_has_no_chance(drawn: Dataset) -> None:
+    clips = clips_of(drawn, seed=None)
+    before = clips[0].clip_TCHW
+    clips.set_epoch(4)
+    assert torch.equal(before, clips[0].clip_TCHW)
+
+
+def test_a_mirrored_clip_has_the_mirrored_label(drawn: Dataset) -> None:
+    spec = SPEC.model_copy(update={"augmentation": Augmentation(mirror_probability=1.0)})
+    mirrored, plain = clips_of(drawn, spec=spec), clips_of(drawn, spec=spec, mirror=False)
+    names = drawn.card.classes
+    for index, recording in enumerate(mirrored.recordings):
+        assert recording.label is not None
+        expected = drawn.card.mirror[names[recording.label]]
+        assert names[mirrored[index].label] == expected
+        assert plain[index].label == recording.label
+    left = next(i for i, r in enumerate(mirrored.recordings) if names[r.label or 0] == "swipe_left")
+    assert names[mirrored[left].label] == "swipe_right"
+
+
+def test_a_recording_without_a_label_says_so(drawn: Dataset) -> None:
+    unknown = replace(drawn.split("train")[0], label=None)
+    dataset = replace(drawn, recordings={"train": (unknown,)})
+    assert clips_of(dataset, mirror=False)[0].label == -1
+
+
+def test_kept_windows_give_the_same_clips(drawn: Dataset) -> None:
+    for spec in (SPEC, SPEC.model_copy(update={"region": "motion", "streams": (Stream.DEPTH, Stream.FLOW)})):
+        read, kept = clips_of(drawn, spec=spec), clips_of(drawn, spec=spec, cache="memory")
+        for index in (0, 7):
+            assert torch.equal(read[index].clip_TCHW, kept[index].clip_TCHW)
+
+
+def test_the_order_of_an_epoch_is_a_shuffle_of_its_own(drawn: Dataset) -> None:
+    clips = clips_of(drawn)
+    sampler = EpochSampler(clips, seed=0)
+    first = list(sampler)
+    assert sorted(first) == list(range(len(clips))) == list(range(len(sampler)))
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert second != first
+    assert torch.equal(clips[0].clip_TCHW, _in_epoch(clips_of(drawn), 1)[0].clip_TCHW)  # it told the data set
+    fresh = EpochSampler(clips_of(drawn), seed=0)
+    fresh.set_epoch(1)
+    assert list(fresh) == second
+    assert list(EpochSampler(clips, seed=5)) != first
+
+
+def _in_epoch(clips: ClipDataset, epoch: int) -> ClipDataset:
+    clips.set_epoch(epoch)
+    return clips
+
+
+def test_clips_are_stacked_into_a_batch(drawn: Dataset) -> None:
+    clips = clips_of(drawn, seed=None)
+    batch = collate([clips[4], clips[9]])
+    assert batch.clip_BTCHW.shape == (2, 4, 3, 24, 24)
+    assert torch.equal(batch.clip_BTCHW[1], clips[9].clip_TCHW)
+    assert batch.label_B.tolist() == [clips.recordings[4].label, clips.recordings[9].label]
+    assert batch.index_B.tolist() == [4, 9]
+
+
+def test_seeds_differ_by_each_part_and_are_the_same_everywhere() -> None:
+    assert derive_seed(0, 1, 2) == 14355605444384636  # a number that another machine must give too
+    assert len({derive_seed(a, b, c) for a in range(4) for b in range(4) for c in range(-2, 4)}) == 96
+
+
+def on_disk(path: Path, dataset: Dataset, **span: float) -> Dataset:
+    return replace(dataset, source=None, recordings={"train": (Recording(path=path, label=0, **span),)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_an_error_names_the_recording(
+    tmp_path: Path, drawn: Dataset, video_maker: VideoMaker, cache: CacheKind
+) -> None:
+    path = video_maker(tmp_path / "short.mp4")
+    clips = clips_of(on_disk(path, drawn, start_s=5.0), cache=cache)
+    with pytest.raises(ClipError, match=r"short\.mp4@5\.000-end: no frame between 5\.0 s") as caught:
+        clips[0]
+    assert str(caught.value).count("short.mp4") == 1
+    with pytest.raises(VideoError, match=r"gone\.mp4") as missing:
+        clips_of(on_disk(tmp_path / "gone.mp4", drawn), cache=cache)[0]
+    assert str(missing.value).count("gone.mp4") == 1
+
+
+def test_files_are_read(tmp_path: Path, drawn: Dataset, video_maker: VideoMaker) -> None:
+    clips = clips_of(on_disk(video_maker(tmp_path / "a.mp4", size=(48, 48)), drawn), seed=None)
+    assert clips[0].clip_TCHW.shape == (4, 3, 24, 24)
+    assert (clips[0].clip_TCHW.mean(dim=(1, 2, 3)).diff() > 0).all()  # the file brightens from frame to frame
+
+
+def test_flow_alone_is_computed_from_colour_or_else_from_depth(drawn: Dataset) -> None:
+    from contextlib import ExitStack
+
+    from mudra.training.clip_dataset import open_sources
+
+    recording = drawn.split("train")[0]
+    with ExitStack() as stack:
+        assert list(open_sources(drawn, recording, (Stream.FLOW,), stack)) == [Stream.RGB]
+        depth_alone = replace(recording, stream=Stream.DEPTH)
+        found = open_sources(drawn, depth_alone, (Stream.FLOW,), stack)
+        assert list(found) == [Stream.DEPTH]
+        assert isinstance(found[Stream.DEPTH], ArraySource)
+        assert list(open_sources(drawn, recording, (Stream.DEPTH, Stream.RGB), stack)) == [Stream.DEPTH, Stream.RGB]

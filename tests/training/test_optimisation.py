@@ -1,0 +1,75 @@
+"""Optimisers and learning rates, against their formulas."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from mudra.training import AdamWConfig, ConstantConfig, OneCycleConfig, PolynomialConfig, SgdConfig
+from mudra.training.optimisation import build_optimiser, learning_rate_factor
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("config", [AdamWConfig(weight_decay=0.3), SgdConfig(weight_decay=0.3, momentum=0.7)])
+def test_kernels_decay_and_biases_and_normalisation_do_not(config: AdamWConfig | SgdConfig) -> None:
+    module = network()
+    optimiser = build_optimiser(module, config)
+    decay = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    assert {name: decay[id(p)] for name, p in module.named_parameters()} == {
+        "0.weight": 0.3,
+        "0.bias": 0.0,
+        "1.weight": 0.0,
+        "1.bias": 0.0,
+        "2.weight": 0.3,
+        "2.bias": 0.0,
+    }
+    assert all(group["lr"] == config.lr for group in optimiser.param_groups)
+    if isinstance(config, SgdConfig):
+        assert isinstance(optimiser, torch.optim.SGD)
+        assert optimiser.param_groups[0]["momentum"] == 0.7
+    else:
+        assert isinstance(optimiser, torch.optim.AdamW)
+
+
+def test_frozen_parameters_are_left_alone() -> None:
+    module = network()
+    module[0].weight.requires_grad_(False)  # type: ignore[index]
+    groups = build_optimiser(module, SgdConfig()).param_groups
+    assert sum(len(group["params"]) for group in groups) == 5
+
+
+def test_the_polynomial_rate_is_that_of_the_papers_code() -> None:
+    factor = learning_rate_factor(PolynomialConfig(power=0.9, last_lr=1e-6), lr=1e-3, num_steps=1000)
+    for step in (0, 1, 500, 999, 1000):
+        expected = (1e-3 - 1e-6) * (1 - step / 1000) ** 0.9 + 1e-6
+        assert factor(step) * 1e-3 == pytest.approx(expected, rel=1e-9)
+    assert factor(500) * 1e-3 == pytest.approx(5.36351e-4, rel=1e-5)
+    assert factor(1001) * 1e-3 == pytest.approx(1e-6)  # a step too many is no error
+
+
+def test_one_cycle_rises_and_falls_along_half_cosines() -> None:
+    config = OneCycleConfig(warmup_fraction=0.25, start_fraction=0.1, end_fraction=0.01)
+    factor = learning_rate_factor(config, lr=1.0, num_steps=100)
+    assert factor(0) == pytest.approx(0.1)
+    assert factor(25) == pytest.approx(1.0)
+    assert factor(100) == pytest.approx(0.01)
+    assert factor(5) == pytest.approx(0.1 + 0.9 * (1 - math.cos(math.pi / 5)) / 2)
+    assert factor(40) == pytest.approx(1.0 - 0.99 * (1 - math.cos(math.pi / 5)) / 2)
+    rising, falling = [factor(k) for k in range(26)], [factor(k) for k in range(25, 101)]
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+
+
+def test_one_cycle_without_warmup_starts_at_the_top() -> None:
+    assert learning_rate_factor(OneCycleConfig(warmup_fraction=0.0), lr=1.0, num_steps=10)(0) == 1.0
+
+
+def test_a_constant_rate_stays() -> None:
+    factor = learning_rate_factor(ConstantConfig(), lr=0.5, num_steps=10)
+    assert {factor(step) for step in range(12)} == {1.0}
