@@ -1,7 +1,7 @@
 """SHREC'17 from depth with the preset ours/small: 14 and 28 classes, and held-out groups of training subjects.
 
 Run: python -m benchmarks.shrec2017               (the real recordings in ../shared/data or $MUDRA_SHARED)
-     python -m benchmarks.shrec2017 --only 28     (rows whose name begins so)
+     python -m benchmarks.shrec2017 --only 28     (rows whose name begins so, or the one row of that name)
 
 A row is one training from the command's preset with nothing changed, judged on people it never saw. Rows that
 benchmarks/results/shrec2017.jsonl holds already are not run again (`--again` runs them anew); an interrupted row goes
@@ -45,7 +45,8 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run rows that are there already anew")
     parser.add_argument("--set", nargs="*", default=[], help="settings of all rows, for trials; they are recorded")
     options = parser.parse_args()
-    for name, overrides in ROWS.items():
+    for name in [options.only] if options.only in ROWS else ROWS:
+        overrides = ROWS[name]
         known = {row["row"] for row in read_rows(FILE)}
         if name.startswith(options.only) and (options.again or name not in known):
             append_rows(FILE, [run_row(name, [*overrides, *options.set], anew=options.again)])

@@ -9,7 +9,7 @@ import typer
 
 def cost(
     recipe: str = typer.Argument(..., metavar="RECIPE|FILE.yaml", help="The recipe."),
-    overrides: list[str] = typer.Argument(None, metavar="[dotted.key=value ...]", help="Settings to change."),
+    overrides: list[str] = typer.Argument(None, metavar="dotted.key=value", help="Settings to change."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Count parameters by part, and multiply-accumulates per clip and per frame.

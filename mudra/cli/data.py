@@ -16,7 +16,7 @@ app = typer.Typer(
 @app.command()
 def info(
     path: str = typer.Argument(..., metavar="PATH", help="Folder, CSV or `synthetic`."),
-    overrides: list[str] = typer.Argument(None, metavar="[key=value ...]", help="Settings of the data set."),
+    overrides: list[str] = typer.Argument(None, metavar="key=value", help="Settings of the data set."),
     grid: Path = typer.Option(None, "--grid", help="Write a picture of examples here (.png)."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -73,7 +73,7 @@ def check(
 @app.command()
 def synth(
     out: Path = typer.Argument(..., metavar="OUT", help="Folder to write into."),
-    overrides: list[str] = typer.Argument(None, metavar="[key=value ...]", help="Settings, for example seed=1."),
+    overrides: list[str] = typer.Argument(None, metavar="key=value", help="Settings, for example seed=1."),
 ) -> None:
     """Write the built-in data set as video files: H.264 colour, lossless depth, clips.csv, long streams.
 

@@ -17,6 +17,7 @@ def evaluate(
 ) -> None:
     """Judge a run on labelled recordings: report.html, predictions.csv and scores.json.
 
+    \b
     Example: mudra evaluate runs/mine --split validation
              mudra evaluate runs/mine --data other_people --split test --out results
     """

@@ -11,7 +11,7 @@ import typer
 
 def predict(
     run: Path = typer.Argument(..., metavar="RUN", help="The run folder."),
-    paths: list[str] = typer.Argument(..., metavar="PATH...", help="Files, folders or patterns."),
+    paths: list[str] = typer.Argument(..., metavar="PATH", help="Files, folders or patterns."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object per file."),
     depth: Path = typer.Option(None, "--depth", help="The depth of a single colour file, for runs on both."),
     start_s: float = typer.Option(None, "--start", help="Look only at what comes after this many seconds."),

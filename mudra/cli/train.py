@@ -9,7 +9,7 @@ import typer
 
 def train(
     what: str = typer.Argument(..., metavar="RECIPE|FILE.yaml|FOLDER", help="What to train."),
-    overrides: list[str] = typer.Argument(None, metavar="[dotted.key=value ...]", help="Settings to change."),
+    overrides: list[str] = typer.Argument(None, metavar="dotted.key=value", help="Settings to change."),
     out: Path = typer.Option(None, "--out", help="The run folder; default runs/<name>."),
     resume: bool = typer.Option(False, "--resume", help="Go on after the last whole epoch of --out."),
     is_dry: bool = typer.Option(False, "--dry-run", help="Build everything, take one step, write nothing."),
@@ -18,6 +18,7 @@ def train(
 
     A folder of your own clips (a folder per class, or a CSV) trains the preset ours/small.
 
+    \b
     Example: mudra train my_gestures --out runs/mine
              mudra train ours/small data=synthetic fitting.epochs=5 seed=1
     """

@@ -113,7 +113,7 @@ def test_names_share_a_stem(config_type: type[Config]) -> None:
     kind = config_type.model_fields["kind"].default
     assert type(build(config_type)).__name__ == stem
     assert kind.replace("_", "") == stem.lower()
-    assert inspect.getmodule(config_type).__name__ == f"mudra.backbones.{kind}"
+    assert config_type.__module__ == f"mudra.backbones.{kind}"
 
 
 @pytest.mark.parametrize("config_type", TOPS, ids=lambda config: config.__name__)

@@ -143,7 +143,7 @@ def test_names_share_a_stem(config_type: type[Config]) -> None:
     kind = config_type.model_fields["kind"].default
     assert type(build(config_type)).__name__ == stem
     assert kind.replace("_", "") == stem.lower()
-    assert inspect.getmodule(config_type).__name__ == f"mudra.models.{kind}"
+    assert config_type.__module__ == f"mudra.models.{kind}"
 
 
 def test_every_file_of_the_room_is_registered() -> None:

@@ -57,5 +57,5 @@ def small() -> RunConfig:
         loader=LoaderConfig(batch_size=16),
         optimiser=AdamWConfig(lr=3e-3, weight_decay=0.02),
         schedule=OneCycleConfig(),
-        fitting=FittingConfig(epochs=30, label_smoothing=0.1),
+        fitting=FittingConfig(epochs=32, label_smoothing=0.1, ema_decay=0.995),
     )
