@@ -13,15 +13,15 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "mudra"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 ROOMS = sorted(path for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
-TEXTS = sorted(
-    path
-    for folder in ("mudra", "tests", "benchmarks", "docs")
-    for path in (REPOSITORY / folder).rglob("*")
-    if path.suffix in {".py", ".md", ".html", ".toml", ".txt", ".yaml"}
-)
-
-# Rows of recipes are data: one contract builds, saves and trains every row of every file.
-TESTED_BY_CONTRACT = {"recipes": "tests/contracts/test_every_recipe.py"}
+TEXTS = [
+    *sorted(path for path in REPOSITORY.iterdir() if path.name == "Makefile" or path.suffix in {".md", ".toml"}),
+    *sorted(
+        path
+        for folder in ("mudra", "tests", "benchmarks", "docs")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in {".py", ".md", ".html", ".txt", ".yaml"}
+    ),
+]
 
 UNWANTED = {
     "a path of one machine": r"(?<![\w.])/(?:work|root)/",
@@ -36,14 +36,8 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def twin_of(source: Path) -> Path:
-    room, *rest = source.relative_to(PACKAGE).parts
-    if room in TESTED_BY_CONTRACT and len(rest) > 1:
-        return REPOSITORY / TESTED_BY_CONTRACT[room]
-    return (
-        REPOSITORY / "tests" / Path(room, *rest[:-1], f"test_{rest[-1]}")
-        if rest
-        else REPOSITORY / "tests" / f"test_{room}"
-    )
+    *rooms, file = source.relative_to(PACKAGE).parts
+    return REPOSITORY / "tests" / Path(*rooms, f"test_{file}")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names(SOURCES))

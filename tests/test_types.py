@@ -46,6 +46,7 @@ def test_which_file_holds_a_stream() -> None:
     assert [colour.path_of(stream) for stream in Stream] == [Path("a.mp4"), None, Path("a.mp4")]
     depth = Recording(path=Path("a.mkv"), stream=Stream.DEPTH)
     assert [depth.path_of(stream) for stream in Stream] == [None, Path("a.mkv"), Path("a.mkv")]
+    assert Recording(path=Path("a.mkv"), stream=Stream.DEPTH, depth_path=Path("b.mkv")).path_of(Stream.RGB) is None
 
 
 def test_a_recordings_key_names_its_span() -> None:

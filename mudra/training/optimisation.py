@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mudra.training.config import (
     AdamWConfig,
@@ -55,3 +55,23 @@ def _one_cycle(config: OneCycleConfig, step: int, num_steps: int) -> float:
     else:
         share, low, high = (step - warmup) / max(num_steps - warmup, 1.0), 1.0, config.end_fraction
     return low + (high - low) * (0.5 - 0.5 * math.cos(math.pi * min(share, 1.0)))
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the function that takes new weights into an average of them.
+
+    The first steps use a smaller decay, (1 + n) / (10 + n) after n of them, so that in a short training the weights
+    that it began with do not stay in the average.
+
+    Example:
+        >>> step = moving_average(0.995)
+        >>> step(torch.tensor(0.0), torch.tensor(1.0), 0)  # nine tenths of the new weights
+        tensor(0.9000)
+    """
+
+    @torch.no_grad()
+    def update(average: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
+        num = int(num_averaged)
+        return average.lerp(current, 1.0 - min(decay, (1 + num) / (10 + num)))
+
+    return update

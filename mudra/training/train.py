@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from safetensors.torch import save_file
 from torch import nn
 
@@ -189,7 +189,7 @@ def _trainer(
     fitting = config.fitting
     callbacks: list[pl.Callback] = []
     if fitting.ema_decay > 0:
-        callbacks.append(EMAWeightAveraging(decay=fitting.ema_decay, use_buffers=True))
+        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=moving_average(fitting.ema_decay)))
     callbacks += [curves, TrainingProgress(curves, tell=tell)]
     # Two of them: Lightning's own `save_last` writes only when the monitored number gets better.
     keep = partial(ModelCheckpoint, dirpath=out, save_top_k=1, enable_version_counter=False)

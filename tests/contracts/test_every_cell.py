@@ -94,6 +94,14 @@ def test_every_parameter_gets_a_gradient(config_type: type[Config]) -> None:
 
 
 @every_cell
+def test_gradients_through_time_are_exact(config_type: type[Config]) -> None:
+    # Against differences of the output itself: a cut in hidden or memory maps would train, but worse.
+    cell = build(config_type).double()
+    x_BTCHW = random_maps(num_clips=1, num_frames=3, size=(2, 3)).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: unroll(cell, x).hidden_BTDHW[:, -1], x_BTCHW)
+
+
+@every_cell
 def test_bfloat16_computes_nearly_the_same(config_type: type[Config]) -> None:
     cell, x_BTCHW = build(config_type), random_maps()
     exact = unroll(cell, x_BTCHW).hidden_BTDHW

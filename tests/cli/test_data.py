@@ -1,0 +1,84 @@
+"""`mudra data`: facts, checks and the drawn set."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from tests.cli.conftest import CLASSES, Mudra, damage
+
+
+def test_facts_of_a_folder(mudra: Mudra, gestures: Path) -> None:
+    outcome = mudra("data", "info", gestures, "--grid", "grid.png")
+    assert outcome.code == 0, outcome.err
+    assert "gestures: 2 classes, 12 recordings measured" in outcome.out
+    assert "sizes: 40x32 (12)" in outcome.out
+    assert "subjects in more than one split: none" in outcome.out
+    assert Path("grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_facts_as_json(mudra: Mudra, gestures: Path) -> None:
+    outcome = mudra("data", "info", gestures, "--json")
+    facts = json.loads(outcome.out)
+    assert facts["classes"] == list(CLASSES)
+    assert facts["sizes"] == [{"height": 32, "width": 40, "recordings": 12}]
+    assert sum(split["num_recordings"] for split in facts["splits"].values()) == 12
+    assert facts["fps"]["median"] == 10
+
+
+def test_settings_of_the_data_set_can_be_given(mudra: Mudra, gestures: Path) -> None:
+    facts = json.loads(mudra("data", "info", gestures, "fractions=[1,0,0]", "--json").out)
+    assert facts["splits"]["train"]["num_recordings"] == 12
+    wrong = mudra("data", "info", gestures, "fraction=[1,0,0]")
+    assert wrong.code == 2
+    assert "did you mean 'fractions'?" in wrong.err
+
+
+def test_a_missing_folder_is_refused(mudra: Mudra, tmp_path: Path) -> None:
+    for words in (("info",), ("check",)):
+        outcome = mudra("data", *words, tmp_path / "gone")
+        assert outcome.code == 2
+        assert "no such file or folder" in outcome.err
+
+
+def test_good_files_pass_the_check(mudra: Mudra, gestures: Path) -> None:
+    outcome = mudra("data", "check", gestures, "--workers", "0")
+    assert (outcome.code, outcome.out) == (0, "12 files checked, 0 damaged\n")
+
+
+def test_every_bad_file_is_listed_with_exit_code_3(mudra: Mudra, gestures: Path) -> None:
+    bad = [damage(gestures / name / "s03_take1.mp4") for name in CLASSES]
+    for words in ((), (), ("--fresh",)):  # at first, from the kept verdicts, and decoded again
+        outcome = mudra("data", "check", gestures, "--workers", "0", *words)
+        assert outcome.code == 3
+        lines = outcome.out.splitlines()
+        assert lines[-1] == "12 files checked, 2 damaged"
+        assert [line.split(": ")[0] for line in lines[:-1]] == [str(path) for path in bad]
+
+
+def test_the_files_of_a_table_are_checked(mudra: Mudra, gestures: Path) -> None:
+    table = gestures.parent / "list.csv"
+    rows = [[str(path), path.parent.name] for path in sorted(gestures.rglob("*.mp4"))]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["path", "label"], *rows[:4]])
+    damage(Path(rows[1][0]))
+    outcome = mudra("data", "check", table, "--workers", "0")
+    assert outcome.code == 3
+    assert outcome.out.splitlines()[-1] == "4 files checked, 1 damaged"
+
+
+def test_the_drawn_set_is_written_and_can_be_looked_at(mudra: Mudra, tmp_path: Path) -> None:
+    counts = [f"clips_per_class_{split}=1" for split in ("train", "validation", "test")]
+    words = ("size=[32,32]", "num_frames=8", "long_streams=0", "streams=[rgb]")
+    outcome = mudra("data", "synth", "drawn", *counts, *words)
+    assert outcome.code == 0, outcome.err
+    assert "written: drawn/clips.csv" in outcome.out
+    assert len(list(Path("drawn").rglob("*.mp4"))) == 36
+    facts = json.loads(mudra("data", "info", "drawn", "--json").out)
+    assert len(facts["classes"]) == 12
+    again = mudra("data", "synth", "drawn")
+    assert again.code == 2
+    assert "holds something already" in again.err
+    wrong = mudra("data", "synth", "other", "clip_per_class_train=1")
+    assert "did you mean 'clips_per_class_train'?" in wrong.err

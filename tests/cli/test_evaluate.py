@@ -1,0 +1,80 @@
+"""`mudra evaluate`: scores and a report; classes by name, never by place."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Mudra, damage
+from tests.fixtures.run import tiny_config, write_run
+from tests.fixtures.video import VideoMaker
+
+
+def test_a_run_is_judged_on_its_own_data(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
+    outcome = mudra("evaluate", colour_run, "--split", "train")
+    assert outcome.code == 0, outcome.err
+    scores = json.loads((colour_run / "scores.json").read_text(encoding="utf-8"))
+    assert f"{scores['num_clips']} clips: top-1 {scores['top1']:.4f}" in outcome.out
+    assert f"report: {colour_run / 'report.html'}" in outcome.out
+    page = (colour_run / "report.html").read_text(encoding="utf-8")
+    assert "train" in page
+    with (colour_run / "predictions.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == scores["num_clips"]
+
+
+def test_other_data_is_labelled_by_the_runs_classes(mudra: Mudra, tmp_path: Path, video_maker: VideoMaker) -> None:
+    """The run knows the classes in another order than the folder's names have."""
+    for name in ("push", "wave"):
+        video_maker(tmp_path / "others" / "test" / name / "1.mp4", size=(32, 32))
+        video_maker(tmp_path / "others" / "train" / name / "1.mp4", size=(32, 32))
+    run = write_run(tmp_path / "run", tiny_config(), classes=("wave", "still", "push"))
+    outcome = mudra(
+        "evaluate", run, "--data", tmp_path / "others", "--split", "test", "--out", tmp_path / "out", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    scores = json.loads(outcome.out)
+    assert scores["num_clips"] == 2
+    with (tmp_path / "out" / "predictions.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    for row in rows[1:]:
+        assert f"/{row[1]}/" in row[0]  # path, then the true class
+    assert not (run / "report.html").exists()
+
+
+def test_classes_that_the_run_does_not_know_are_refused(mudra: Mudra, tmp_path: Path, gestures: Path) -> None:
+    run = write_run(tmp_path / "run", tiny_config(), classes=("push", "waves"))
+    outcome = mudra("evaluate", run, "--data", gestures)
+    assert outcome.code == 2
+    assert "error[data]: gestures has 1 of 2 classes that the 2 wanted ones lack: wave" in outcome.err
+    assert "did you mean 'waves'?" in outcome.err
+
+
+def test_an_empty_or_unknown_split_is_refused(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
+    unknown = mudra("evaluate", colour_run, "--split", "tset")
+    assert unknown.code == 2
+    assert "did you mean 'test'?" in unknown.err
+    config = (colour_run / "run.yaml").read_text(encoding="utf-8")
+    assert "- 0.2" in config or "fractions" in config
+    empty = mudra("evaluate", colour_run, "--data", gestures / "push")
+    assert empty.code == 2
+
+
+def test_drawn_data_is_known_by_its_name(mudra: Mudra, tmp_path: Path) -> None:
+    from mudra.datasets.synthetic import SYNTHETIC_CLASSES
+
+    run = write_run(tmp_path / "run", tiny_config(), classes=SYNTHETIC_CLASSES)
+    own, named = (mudra("evaluate", run, *words, "--json") for words in ((), ("--data", "synthetic")))
+    assert own.code == named.code == 0
+    assert json.loads(own.out) == json.loads(named.out)
+    assert json.loads(own.out)["num_clips"] == 12
+
+
+def test_a_damaged_file_is_told_and_the_others_are_judged(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
+    whole = mudra("evaluate", colour_run, "--split", "train", "--json")
+    first = next(row[0] for row in list(csv.reader((colour_run / "predictions.csv").open(encoding="utf-8")))[1:])
+    damage(Path(first))
+    outcome = mudra("evaluate", colour_run, "--split", "train", "--json")
+    assert outcome.code == 1
+    assert f"not read: {first}" in outcome.err
+    assert json.loads(outcome.out)["num_clips"] == json.loads(whole.out)["num_clips"] - 1

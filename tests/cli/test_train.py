@@ -1,0 +1,139 @@
+"""`mudra train`: a folder, a file or a recipe becomes a run, or is refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mudra.training import RunConfig
+from tests.cli.conftest import CLASSES, Mudra, damage
+
+QUICK = ("model.width=0.125", "clip.size=[32,32]", "clip.num_frames=4", "fitting.epochs=1", "loader.num_workers=0")
+
+
+def card_of(run: Path) -> dict[str, object]:
+    return dict(json.loads((run / "card.json").read_text(encoding="utf-8")))
+
+
+def test_a_folder_of_ones_own_clips_becomes_a_run(mudra: Mudra, gestures: Path) -> None:
+    outcome = mudra("train", gestures, *QUICK)
+    assert outcome.code == 0, outcome.err
+    run = Path("runs/gestures")
+    assert card_of(run)["classes"] == list(CLASSES)
+    assert RunConfig.from_yaml(run / "run.yaml").recipe == "ours/small"
+    assert f"{gestures}: folder data set, 2 classes; recipe ours/small, stream rgb" in outcome.out
+    assert "clips are not mirrored: 'wave' has no known mirror partner" in outcome.out or "mirroring" in outcome.out
+    assert "run folder: runs/gestures" in outcome.out
+    assert "next: mudra evaluate runs/gestures" in outcome.out
+
+
+def test_a_file_becomes_a_run_and_goes_on(mudra: Mudra, tiny_yaml: Path) -> None:
+    assert mudra("train", tiny_yaml, "fitting.epochs=1", "--out", "mine").code == 0
+    assert card_of(Path("mine"))["epochs"] == 1
+    again = mudra("train", tiny_yaml, "fitting.epochs=1", "--out", "mine")
+    assert again.code == 2
+    assert (
+        again.err == "error[run]: mine: holds a run already\n  hint: give another --out, or go on with it: --resume\n"
+    )
+    longer = mudra("train", tiny_yaml, "fitting.epochs=3", "--out", "mine", "--resume")
+    assert longer.code == 0
+    assert "epoch 3/3" in longer.out
+    assert card_of(Path("mine"))["epochs"] == 3
+    changed = mudra("train", tiny_yaml, "model.head.dropout=0.5", "--out", "mine", "--resume")
+    assert changed.code == 2
+    assert "made with another config" in changed.err
+
+
+def test_the_saved_run_can_be_trained_again(mudra: Mudra, tiny_yaml: Path) -> None:
+    assert mudra("train", tiny_yaml, "fitting.epochs=1", "--out", "mine").code == 0
+    assert mudra("train", "mine/run.yaml", "--out", "again").code == 0
+    weights = [(Path(run) / "weights.safetensors").read_bytes() for run in ("mine", "again")]
+    assert weights[0] == weights[1]
+
+
+def test_a_dry_run_tells_and_writes_nothing(mudra: Mudra, tiny_yaml: Path) -> None:
+    before = sorted(Path().iterdir())
+    outcome = mudra("train", tiny_yaml, "--dry-run")
+    assert outcome.code == 0
+    assert "clips: 24 train, 12 validation" in outcome.out
+    assert "batch (B, T, C, H, W): (8, 6, 3, 32, 32)" in outcome.out
+    assert "dry run: nothing was written" in outcome.out
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("ours/small",), "error[config]: the recipe does not say which data to train on\n  hint: add data=synthetic"),
+        (
+            ("ours/smal", "data=synthetic"),
+            "no recipe 'ours/smal'\n  hint: did you mean 'ours/small'? Recipes: mudra list",
+        ),
+        (("./nowhere",), "error[config]: ./nowhere: no such file or folder"),
+        (("gone.yaml",), "error[config]: gone.yaml: no such file or folder"),
+        (("gone.csv",), "error[data]: gone.csv: no such file or folder"),
+        (
+            ("ours/small", "data=synthetic", "fitting.epoch=1"),
+            "unknown key 'fitting.epoch'\n  hint: did you mean 'epochs'?",
+        ),
+        (("ours/small", "data=synthetic", "optimser.lr=1"), "did you mean 'optimiser'?"),
+        (("ours/small", "data=synthetic", "fitting.epochs=many"), "key 'fitting.epochs' got 'many'"),
+        (("ours/small", "data=synthetic", "--epochs"), "--epochs"),
+        (
+            ("ours/small", "data=synthetic", "epochs"),
+            "error[config]: 'epochs' is not an override\n  hint: write dotted.key",
+        ),
+        (
+            ("ours/small", "data=synthetic", "data.clips_per_class_train=0"),
+            "error[data]: 0 recordings in split 'train' of synthetic",
+        ),
+        (
+            ("ours/small", "data=synthetic", "model.in_channels=4"),
+            "model.in_channels is 4, the clip's streams (rgb) have 3",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    mudra: Mudra, words: tuple[str, ...], message: str
+) -> None:
+    outcome = mudra("train", *words, "--out", "mine")
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not Path("mine").exists()
+
+
+def test_an_empty_folder_says_what_was_looked_for(mudra: Mudra, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    outcome = mudra("train", tmp_path / "empty")
+    assert outcome.code == 2
+    assert "no data set; looked for" in outcome.err
+    assert f"{tmp_path / 'empty'}/<class>/<video>" in outcome.err
+
+
+def test_damaged_files_are_refused_and_then_left_out(mudra: Mudra, gestures: Path) -> None:
+    bad = [damage(gestures / name / "s02_take1.mp4") for name in CLASSES]
+    refused = mudra("train", gestures, *QUICK, "--out", "mine", "data.fractions=[0.7,0.3,0]")
+    assert refused.code == 2
+    assert "error[data]: 2 of 12 recordings are damaged:" in refused.err
+    assert all(str(path) in refused.err for path in bad)
+    assert "data.on_damaged=skip" in refused.err
+    assert not Path("mine").exists()
+    skipped = mudra("train", gestures, *QUICK, "--out", "mine", "data.fractions=[0.7,0.3,0]", "data.on_damaged=skip")
+    assert skipped.code == 0, skipped.err
+    assert skipped.out.count("left out: ") == 2
+    left_out = card_of(Path("mine"))["left_out"]
+    assert isinstance(left_out, list)
+    assert [line.split(": ")[0] for line in left_out] == [str(path) for path in bad]
+
+
+def test_a_set_of_damaged_files_alone_is_refused(mudra: Mudra, gestures: Path) -> None:
+    for path in gestures.rglob("*.mp4"):
+        damage(path)
+    outcome = mudra("train", gestures, *QUICK, "--out", "mine", "data.on_damaged=skip")
+    assert outcome.code == 2
+    assert "0 recordings in split 'train'" in outcome.err
+    assert not Path("mine").exists()

@@ -1,0 +1,78 @@
+"""Every recipe builds, survives YAML, and takes a training step on drawn clips."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mudra.datasets import Dataset, SyntheticConfig
+from mudra.recipes import Row, find_recipe, list_recipes
+from mudra.training import RunConfig
+from mudra.training.loaders import GestureData
+from mudra.training.optimisation import build_optimiser
+from mudra.training.train import resolve
+
+ROWS = list_recipes()
+every_row = pytest.mark.parametrize("found", ROWS, ids=[found.name for found in ROWS])
+
+STATUS = r"not yet run|runs|within \S+ of the paper|differs: .+"
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Dataset:
+    """Two drawn clips of every class."""
+    return SyntheticConfig(
+        clips_per_class_train=1, clips_per_class_validation=0, size=(40, 40), num_frames=16, hardness="plain"
+    ).build()
+
+
+@every_row
+def test_it_says_where_it_comes_from_and_how_far_it_got(found: Row) -> None:
+    assert found.source
+    assert found.summary.endswith(".")
+    assert re.fullmatch(STATUS, found.status)
+    if not found.name.startswith("ours/"):
+        assert found.paper
+        module = importlib.import_module("mudra.recipes." + found.name.rpartition("/")[0].replace("/", "."))
+        for heading in ("Paper:", "Data:", "Run:", "Cost:", "Differs from the paper:"):
+            assert heading in (module.__doc__ or ""), f"{found.name}: its module says nothing of {heading}"
+
+
+@every_row
+def test_it_survives_yaml(found: Row, tmp_path: Path) -> None:
+    config = find_recipe(found.name)
+    path = tmp_path / "run.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert RunConfig.from_yaml(path) == config
+
+
+@every_row
+def test_it_takes_a_training_step(found: Row, drawn: Dataset) -> None:
+    small = {
+        "clip.size": [32, 32],
+        "clip.num_frames": min(16, find_recipe(found.name).clip.num_frames),
+        "loader.batch_size": 2,
+        "loader.num_workers": 0,
+        "loader.cache": "none",
+    }
+    config = resolve(find_recipe(found.name).with_overrides(small), drawn, tell=lambda line: None)
+    torch.manual_seed(0)
+    network = config.model.build()
+    batch = next(iter(GestureData(drawn, config).train_dataloader()))
+    assert batch.clip_BTCHW.shape[2] == config.clip.num_channels
+    logits_BK = network(batch.clip_BTCHW)
+    assert logits_BK.shape == (2, 12)
+    loss = nn.functional.cross_entropy(logits_BK, batch.label_B)
+    loss.backward()
+    assert loss.isfinite()
+    without = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+    before = [p.detach().clone() for p in network.parameters()]
+    build_optimiser(network, config.optimiser).step()
+    assert any(not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True))
+    assert all(p.isfinite().all() for p in network.parameters())
