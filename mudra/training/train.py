@@ -37,6 +37,7 @@ from mudra.training.clip_dataset import derive_seed
 from mudra.training.config import RunConfig
 from mudra.training.loaders import GestureData
 from mudra.training.module import GestureModule
+from mudra.training.optimisation import moving_average
 
 Progress = Callable[[int, int, str], None]
 
