@@ -71,6 +71,8 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
 
     @torch.no_grad()
     def update(average: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
+        if not average.is_floating_point():  # a count of batches is no weight
+            return current
         num = int(num_averaged)
         return average.lerp(current, 1.0 - min(decay, (1 + num) / (10 + num)))
 
