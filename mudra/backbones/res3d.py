@@ -25,6 +25,11 @@ from mudra.config import Config, OddInt
 Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
 
 
+# oneDNN's bf16 weight gradient of a 3-D convolution is wrong, and often not a number, on maps of just two frames (seen
+# with torch 2.15 on a processor with AVX-512 bf16); such small maps are computed in float32.
+BROKEN_BF16_FRAMES = 2
+
+
 class Res3DConfig(Config):
     """Blocks 1 to 4 of Res3D."""
 
@@ -87,6 +92,12 @@ class ConvNorm3d(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
+        if x_BCTHW.device.type == "cpu" and BROKEN_BF16_FRAMES in (x_BCTHW.shape[2], -(-x_BCTHW.shape[2] // 2)):
+            with torch.autocast("cpu", enabled=False):
+                return self._convolve(x_BCTHW.to(self.conv.weight.dtype))
+        return self._convolve(x_BCTHW)
+
+    def _convolve(self, x_BCTHW: Tensor) -> Tensor:
         pads = [size // 2 for size in self.conv.kernel_size]
         is_odd = all(size % 2 for size in self.conv.kernel_size)
         if is_odd and (self.padding == "symmetric" or all(step == 1 for step in self.conv.stride)):

@@ -195,7 +195,10 @@ class ClipMaker:
 
     def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int] | None) -> Frames:
         size = self._read_size(frame_size or source.frame_size) or frame_size
-        frames = source.read(nearest_frames(source.times_s, times_s), size=size)
+        return self._read_at(source, nearest_frames(source.times_s, times_s), size)
+
+    def _read_at(self, source: FrameSource, indices: Indices, size: tuple[int, int] | None) -> Frames:
+        frames = source.read(indices, size=size)
         if frames.frames_THWC.dtype == np.uint16 and self.spec.depth_reach_mm is not None:
             return keep_reach(frames, reach_mm=self.spec.depth_reach_mm)
         return frames
@@ -231,10 +234,10 @@ class ClipMaker:
         # The last frame has no next one: it takes the flow of the frame before it.
         starts = np.minimum(indices, max(last - 1, 0))
         read_size = self._read_size(source.frame_size)
-        after = self._scale(source.read(np.minimum(starts + 1, last), size=read_size), primary, box)
+        after = self._scale(self._read_at(source, np.minimum(starts + 1, last), read_size), primary, box)
         before = here_TCHW
         if not np.array_equal(starts, indices):
-            before = self._scale(source.read(starts, size=read_size), primary, box)
+            before = self._scale(self._read_at(source, starts, read_size), primary, box)
         flow = compute_flow(_grey(before, primary), _grey(after, primary), quality=self.spec.flow_quality)
         return torch.from_numpy(flow).permute(0, 3, 1, 2).half().contiguous()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mudra.errors import RunError
 
 COLUMNS = (
     "epoch",
@@ -53,7 +56,11 @@ class CurveWriter(pl.Callback):
         self._last_end = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the epoch's row; validation has run by now."""
+        """Write the epoch's row; validation has run by now.
+
+        Raises:
+            RunError: If the loss is no number any more; the state after the epoch before is kept.
+        """
         seconds = time.perf_counter() - self._epoch_started
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1}
         numbers = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -61,6 +68,7 @@ class CurveWriter(pl.Callback):
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = seconds
         row["waiting_fraction"] = self._waited_s / max(seconds, 1e-9)
+        _require_finite(row)
         self.rows.append(row)
         with self.path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, restval="")
@@ -128,6 +136,15 @@ class TrainingProgress(pl.Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _require_finite(row: dict[str, float]) -> None:
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise RunError(
+                f"epoch {int(row['epoch'])}: {name} is {value}, the training went astray",
+                hint="lower optimiser.lr, set fitting.gradient_clip_norm=1, or compute with fitting.precision=float32",
+            )
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:

@@ -129,7 +129,7 @@ def train(
         The run folder. After Ctrl-C it holds the state after the last whole epoch.
 
     Raises:
-        RunError: If `out` holds another run, or there is nothing to resume.
+        RunError: If `out` holds another run, there is nothing to resume, or the loss is no number any more.
         KeyboardInterrupt: After Ctrl-C, once everything is written.
     """
     config = resolve(config, dataset, tell=tell)

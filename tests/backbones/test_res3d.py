@@ -216,3 +216,17 @@ def test_build_takes_the_clips_channels_and_else_its_own() -> None:
 def test_an_unknown_padding_is_refused() -> None:
     with pytest.raises(ConfigError, match="padding is 'same'"):
         Res3D(width=0.125, padding="same")  # type: ignore[arg-type]
+
+
+def test_bf16_gradients_are_finite_and_repeat_on_maps_of_two_frames() -> None:
+    torch.manual_seed(0)
+    net = Res3D(in_channels=2, width=0.25, num_units=1).train()
+    clip = torch.randn(4, 4, 2, 16, 16)
+    gradients = []
+    for _ in range(6):
+        net.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            net(clip).float().square().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None]))
+    assert all(torch.isfinite(one).all() for one in gradients)
+    assert all(torch.equal(one, gradients[0]) for one in gradients)

@@ -10,7 +10,7 @@ import pytest
 from mudra.training import RunConfig
 from tests.cli.conftest import CLASSES, Mudra, damage
 
-QUICK = ("model.width=0.125", "clip.size=[32,32]", "clip.num_frames=4", "fitting.epochs=1", "loader.num_workers=0")
+QUICK = ("model.width=0.125", "clip.size=[32,32]", "clip.num_frames=6", "fitting.epochs=1", "loader.num_workers=0")
 
 
 def card_of(run: Path) -> dict[str, object]:
@@ -24,7 +24,6 @@ def test_a_folder_of_ones_own_clips_becomes_a_run(mudra: Mudra, gestures: Path) 
     assert card_of(run)["classes"] == list(CLASSES)
     assert RunConfig.from_yaml(run / "run.yaml").recipe == "ours/small"
     assert f"{gestures}: folder data set, 2 classes; recipe ours/small, stream rgb" in outcome.out
-    assert "clips are not mirrored: 'wave' has no known mirror partner" in outcome.out or "mirroring" in outcome.out
     assert "run folder: runs/gestures" in outcome.out
     assert "next: mudra evaluate runs/gestures" in outcome.out
 

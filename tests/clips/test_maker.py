@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, FlowChannels, RgbChannels, UniformSampling, View
 from mudra.clips.channels import RelativeDepthChannels
+from mudra.clips.flow import FlowQuality, compute_flow
 from mudra.clips.maker import frames_in_span, nearest_frames
 from mudra.errors import ClipError
 from mudra.types import Frames, Stream
@@ -295,6 +296,40 @@ def test_flow_of_depth_sees_motion() -> None:
     spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(64, 80), flow=FlowChannels(scale_px=1.0))
     clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(depth)}).clip_TCHW
     assert clip[:, 0, 16:-16, 16:-16].mean() == pytest.approx(3.0, abs=0.5)
+
+
+def cut_out_hand(num_frames: int) -> np.ndarray:
+    """A resting hand that the sensor's software has cut out, and a leftover of the wall behind it."""
+    depth = square(
+        num_frames, size=(48, 64), tops=[20] * num_frames, lefts=[10] * num_frames, side=16, inside=600, outside=0
+    )
+    depth[:, 2:14, 46:60] = 2400
+    return depth
+
+
+def test_leftovers_of_the_background_are_not_measured() -> None:
+    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=4, size=(48, 64), depth_reach_mm=200.0)
+    measured = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(cut_out_hand(6))}).clip_TCHW[:, 1]
+    assert (measured[:, 2:14, 46:60] == 0).all()
+    assert (measured[:, 20:36, 10:26] == 1).all()
+
+
+def test_leftovers_of_the_background_are_in_neither_picture_that_flow_is_computed_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def look(before: np.ndarray, after: np.ndarray, *, quality: FlowQuality) -> np.ndarray:
+        seen.extend((before, after))
+        return compute_flow(before, after, quality=quality)
+
+    monkeypatch.setattr("mudra.clips.maker.compute_flow", look)
+    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(48, 64), depth_reach_mm=200.0)
+    ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(cut_out_hand(4))})
+    assert len(seen) == 2
+    for grey_THW in seen:
+        assert (grey_THW[:, 2:14, 46:60] == 0).all()
+        assert (grey_THW[:, 22:34, 12:24] > 0).all()
 
 
 # Refusals and edges

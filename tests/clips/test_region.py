@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mudra.clips.region import find_motion_box, whole_frame
+from mudra.clips.region import find_motion_box, keep_reach, whole_frame
 from mudra.types import Frames, Stream
 from tests.clips.pictures import square
 
@@ -99,3 +99,20 @@ def test_where_nothing_moves_it_is_the_whole_frame(num_frames: int) -> None:
     assert find_motion_box(colour(still), Stream.RGB, margin_fraction=0.5) == whole_frame(60, 80)
     assert find_motion_box(depth(still), Stream.DEPTH, margin_fraction=0.5) == whole_frame(60, 80)
     assert whole_frame(60, 80) == (-10.0, 0.0, 80.0)
+
+
+def test_leftovers_are_dropped_from_a_cut_out_hand_frame_by_frame() -> None:
+    hands = square(2, size=(40, 40), tops=[4] * 2, lefts=[4] * 2, side=10, inside=500, outside=0)
+    hands[1] *= 2  # farther in the second frame: each frame has its own median
+    hands[:, 30:34, 30:34] = 2000
+    kept = keep_reach(depth(hands), reach_mm=150.0).frames_THWC[..., 0]
+    assert (kept[:, 30:34, 30:34] == 0).all()
+    assert (kept[0, 4:14, 4:14] == 500).all()
+    assert (kept[1, 4:14, 4:14] == 1000).all()
+
+
+def test_a_whole_scene_is_kept_whole() -> None:
+    scene = depth(hand(inside=700, outside=1200))
+    assert keep_reach(scene, reach_mm=10.0) is scene
+    nothing = depth(np.zeros((2, 8, 8)))
+    assert (keep_reach(nothing, reach_mm=10.0).frames_THWC == 0).all()

@@ -48,6 +48,7 @@ def test_the_windows_key_depends_on_what_makes_a_window_and_on_nothing_else() ->
         "size=[32, 32]",
         "max_frames=20",
         "region=motion",
+        "depth_reach_mm=200",
         "crop=stretch",
         "flow_quality=medium",
         "streams=[depth]",

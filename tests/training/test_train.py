@@ -273,6 +273,24 @@ def test_labels_without_partners_forbid_mirroring_and_that_is_said(drawn: Datase
     assert lines == []
 
 
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epoch_before(
+    tmp_path: Path, drawn: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = GestureModule.training_step
+
+    def astray(module: GestureModule, batch: Batch, batch_idx: int) -> Tensor:
+        return step(module, batch, batch_idx) * (float("nan") if module.current_epoch == 1 else 1.0)
+
+    monkeypatch.setattr(GestureModule, "training_step", astray)
+    with pytest.raises(RunError, match=r"epoch 2: \w+_loss is nan.*\n  hint: lower optimiser\.lr"):
+        run(tmp_path / "run", drawn)
+    monkeypatch.undo()
+    last = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 3
+    assert all(value.isfinite().all() for value in last["state_dict"].values())
+    run(tmp_path / "run", drawn, {"fitting.gradient_clip_norm": 1.0}, resume=True)
+
+
 # The rest
 
 

@@ -17,5 +17,4 @@ def test_it_is_small_and_leaves_the_data_open() -> None:
 def test_its_clips_can_be_made_live_and_of_any_stream() -> None:
     clip = find_recipe("ours/small").clip
     assert clip.region == "motion"
-    assert clip.mirror == "labels"
     assert min(clip.size) >= 12  # flow can be computed
