@@ -17,12 +17,18 @@ REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
 
+def find_shared_data() -> Path | None:
+    """Return the folder of real recordings; None, with a message, where there is none."""
+    root = Path(os.environ.get("MUDRA_SHARED", REPOSITORY.parent / "shared" / "data"))
+    if root.is_dir():
+        return root
+    print(f"no real recordings at {root}; set MUDRA_SHARED to the folder that holds them", file=sys.stderr)
+    return None
+
+
 def shared_data() -> Path:
     """Return the folder of real recordings, or end the program with a message."""
-    root = Path(os.environ.get("MUDRA_SHARED", REPOSITORY.parent / "shared" / "data"))
-    if not root.is_dir():
-        sys.exit(f"no real recordings at {root}; set MUDRA_SHARED to the folder that holds them")
-    return root
+    return find_shared_data() or sys.exit(2)
 
 
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Time of reading a clip's frames, against decoding the same frames with PyAV and looking at none of them.
 
-Run: python benchmarks/decoding.py            (the real recordings in ../shared/data or $MUDRA_SHARED, where present)
+Run: python -m benchmarks.decoding            (the real recordings in ../shared/data or $MUDRA_SHARED, where present)
 
 Both sides open the file, decode with one thread and close it; ours also finds the times, converts and scales the 16
 frames that a clip takes. They take turns in one process, and the median of each is given. One line of JSON per row is
@@ -9,12 +9,8 @@ added to benchmarks/results/decoding.jsonl.
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
-import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,12 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import mudra
+from benchmarks.common import RESULTS, append_rows, circumstances, find_shared_data
 from mudra.types import DepthFormat, Stream
 from mudra.video import list_videos, open_video, write_video
 
-REPOSITORY = Path(__file__).parent.parent
-RESULTS = REPOSITORY / "benchmarks" / "results" / "decoding.jsonl"
 NUM_FRAMES = 16
 NUM_RUNS = 51
 TARGET_RATIO = 1.3
@@ -71,16 +65,13 @@ def main() -> None:
             ratio,
             f"{row['cpu_ratio']:.2f}",
         )
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    append_rows(RESULTS / "decoding.jsonl", rows)
     Console().print(table)
 
 
 def real_cases() -> list[Case]:
-    root = Path(os.environ.get("MUDRA_SHARED", REPOSITORY.parent / "shared" / "data"))
-    if not root.is_dir():
-        print(f"no real recordings at {root}: the synthetic file alone is measured", file=sys.stderr)
+    root = find_shared_data()
+    if root is None:
         return []
     shrec, fir = list_videos(root / "shrec2017" / "validation")[0], list_videos(root / "fir")[0]
     isogd = sorted((root / "isogd" / "train" / "001").glob("M_*.avi"))[0]
@@ -137,17 +128,7 @@ def measure(case: Case) -> dict[str, Any]:
         "frames_read": len(wanted),
         "size": case.size,
         "median_of": NUM_RUNS,
-        "command": "python benchmarks/decoding.py",
-        "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
-        "cpu": cpu_name(),
-        "num_cpus": os.cpu_count(),
-        "versions": {
-            "mudra": mudra.__version__,
-            "python": platform.python_version(),
-            "av": av.__version__,
-            "numpy": np.__version__,
-        },
+        **circumstances("python -m benchmarks.decoding", av=av.__version__, numpy=np.__version__),
     }
 
 
@@ -180,15 +161,6 @@ def interleaved_medians_ms(*actions: Callable[[], None]) -> list[tuple[float, fl
             cpu_s = time.thread_time() - start_cpu_s
             spent_ms.append(((time.perf_counter() - start_s) * 1e3, cpu_s * 1e3))
     return [tuple(map(statistics.median, zip(*spent_ms[1:], strict=True))) for spent_ms in times_ms]
-
-
-def cpu_name() -> str:
-    """Return the processor's name where Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import RESULTS, append_rows, circumstances, shared_data
+from benchmarks.common import RESULTS, append_rows, circumstances, find_shared_data
 from mudra.clips import RunCard
 from mudra.datasets.synthetic import SyntheticConfig, write_synthetic
 from mudra.recipes import find_recipe
@@ -43,8 +43,9 @@ def main() -> None:
         )
         write_synthetic(Path(folder) / "data", drawn)
         rows = [measure("synthetic 112x112 mp4, colour", Stream.RGB, list_videos(Path(folder) / "data"))]
-    files = list_videos(shared_data() / "shrec2017" / "validation")
-    rows.append(measure("shrec2017 240x180 mkv, depth", Stream.DEPTH, files[:: max(1, len(files) // NUM_RUNS)]))
+    if shared := find_shared_data():
+        files = list_videos(shared / "shrec2017" / "validation")
+        rows.append(measure("shrec2017 240x180 mkv, depth", Stream.DEPTH, files[:: max(1, len(files) // NUM_RUNS)]))
     rows.append(measure_help())
     rows = [{**row, **circumstances("python -m benchmarks.latency", torch=torch.__version__)} for row in rows]
     append_rows(RESULTS / "latency.jsonl", rows)

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import RESULTS, append_rows, circumstances, shared_data
+from benchmarks.common import RESULTS, append_rows, circumstances, find_shared_data
 from mudra.cli.common import find_config, open_dataset
 from mudra.datasets import Dataset
 from mudra.training import RunConfig, train
@@ -50,7 +50,8 @@ def main() -> None:
 def cases() -> dict[str, RunConfig]:
     drawn = ["data=synthetic", "data.clips_per_class_train=27", "data.clips_per_class_validation=1"]
     found = {"synthetic, colour": find_config("ours/small", drawn, tell=str)}
-    found["shrec2017, depth"] = find_config(str(shared_data() / "shrec2017"), [], tell=str)
+    if shared := find_shared_data():
+        found["shrec2017, depth"] = find_config(str(shared / "shrec2017"), [], tell=str)
     return found
 
 
@@ -63,7 +64,7 @@ def limited(dataset: Dataset) -> Dataset:
 
 
 def measure_loader(config: RunConfig, dataset: Dataset, cache: str) -> dict[str, Any]:
-    """Return clips per second over one epoch; with a cache, over the second one."""
+    """Return clips per second over one epoch; with a cache, its windows are read before."""
     loader = config.loader.model_copy(update={"cache": cache})
     data = GestureData(dataset, config.model_copy(update={"loader": loader}))
     data.read_windows()

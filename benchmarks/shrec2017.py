@@ -49,7 +49,8 @@ def main() -> None:
         overrides = ROWS[name]
         known = {row["row"] for row in read_rows(FILE)}
         if name.startswith(options.only) and (options.again or name not in known):
-            append_rows(FILE, [run_row(name, [*overrides, *options.set], anew=options.again)])
+            title = f"trial of {name}: {' '.join(options.set)}" if options.set else name
+            append_rows(FILE, [run_row(title, [*overrides, *options.set], anew=options.again)])
     show(read_rows(FILE))
 
 
@@ -93,7 +94,7 @@ def run_row(name: str, overrides: list[str], *, anew: bool) -> dict[str, Any]:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the tables and draw the curves of the newest row of each name."""
-    newest = {row["row"]: row for row in rows}
+    newest = {row["row"]: row for row in rows if row["row"] in ROWS}
     console = Console()
     table = Table("row", "top-1", "clips", "mean class", "minutes", "waiting", "date", title="SHREC'17, ours/small")
     for name, row in newest.items():

@@ -1,6 +1,6 @@
 """Frames per second that the synthetic data set is drawn at, on one core, per set of streams and surroundings.
 
-Run: python benchmarks/synthetic_speed.py
+Run: python -m benchmarks.synthetic_speed
 
 The process pins itself to one core. Every case draws the same clips (all classes, several subjects) in turn with the
 others; the median over the passes is given, by the clock and by the processor's time (the same on an idle machine).
@@ -9,13 +9,9 @@ Depth and hand mask come with every case. One line of JSON per case goes to benc
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
@@ -23,11 +19,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import mudra
+from benchmarks.common import RESULTS, append_rows, circumstances
 from mudra.datasets.synthetic import SyntheticConfig, draw_clip, iter_items
 from mudra.types import Stream
 
-RESULTS = Path(__file__).parent / "results" / "synthetic_speed.jsonl"
 NUM_PASSES = 7
 NUM_CLIPS = 24
 TARGET_FRAMES_PER_S = 300
@@ -69,9 +64,7 @@ def main() -> None:
         for case in CASES:
             speeds[case].append(draw(case))
     rows = [describe(case, speeds[case]) for case in CASES]
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    append_rows(RESULTS / "synthetic_speed.jsonl", rows)
     show(rows)
 
 
@@ -102,27 +95,8 @@ def describe(case: Case, speeds: list[Speed]) -> dict[str, object]:
         "frames_per_processor_s": round(statistics.median(speed.processor for speed in speeds)),
         "median_of": NUM_PASSES,
         "frames_per_pass": NUM_CLIPS * SyntheticConfig().num_frames,
-        "command": "python benchmarks/synthetic_speed.py",
-        "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
-        "cpu": cpu_name(),
-        "num_cores_used": 1,
-        "versions": {
-            "mudra": mudra.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
+        **circumstances("python -m benchmarks.synthetic_speed", numpy=np.__version__, opencv=cv2.__version__),
     }
-
-
-def cpu_name() -> str:
-    """Return the processor's name as Linux gives it, else what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def show(rows: list[dict[str, object]]) -> None:

@@ -1,7 +1,8 @@
 """Res3D, blocks 1 to 4 as the gesture network uses them: short 3-D residual units that keep maps large.
 
 Source: Zhang et al. 2018, section 2.1 and figure 1; the layer table after its released code.
-Differs: nothing at the defaults. `width`, `channels`, `stem_kernel` and the strides scale the network down.
+Differs: at the defaults in one thing: weights start from a normal of Keras' variance that is not cut off at two
+standard deviations. `width`, `channels`, `stem_kernel` and the strides scale the network down.
 
     clip -> 3x7x7 conv /(1,2,2) -> block 2 -> block 3 /(2,2,2) -> block 4 -> maps
 

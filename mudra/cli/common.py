@@ -70,11 +70,13 @@ def _config_for_data(path: Path, overrides: list[str], *, tell: Callable[[str], 
 
     found = detect(path)
     config = find_recipe(DEFAULT_RECIPE)
-    config = config.model_copy(update={"data": found}).with_overrides(overrides)
-    card = open_dataset(config).card
-    if not any(word.startswith("clip.streams=") for word in overrides):
-        streams = card.streams[:1]
-        config = config.with_overrides({"clip.streams": [stream.value for stream in streams]})
+    config = config.model_copy(update={"data": found})
+    # The data's own settings come first: they say which streams it has. What the user says of streams comes last.
+    own = [word for word in overrides if word.startswith("data.")]
+    card = open_dataset(config.with_overrides(own)).card
+    streams = card.streams[:1]
+    config = config.with_overrides({"clip.streams": [streams[0].value]}).with_overrides(overrides)
+    if config.clip.streams == streams:
         tell(
             f"{path}: {found.kind} data set, {len(card.classes)} classes; recipe {DEFAULT_RECIPE}, "
             f"stream {streams[0].value} (others: clip.streams=[...])"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from mudra.datasets import Dataset, DatasetFacts
 
 app = typer.Typer(
     help="Look at data sets, check files, write the built-in set.", no_args_is_help=True, rich_markup_mode=None
@@ -88,7 +92,7 @@ def synth(
     typer.echo(f"written: {table}")
 
 
-def _open(path: str, overrides: list[str]):  # type: ignore[no-untyped-def]
+def _open(path: str, overrides: list[str]) -> Dataset:
     from mudra.datasets import detect
     from mudra.datasets.synthetic import SyntheticConfig
 
@@ -96,7 +100,7 @@ def _open(path: str, overrides: list[str]):  # type: ignore[no-untyped-def]
     return config.with_overrides(overrides).build()
 
 
-def _facts_json(facts) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _facts_json(facts: DatasetFacts) -> dict[str, object]:
     from dataclasses import asdict
 
     values = asdict(facts)
@@ -108,7 +112,7 @@ def _facts_json(facts) -> dict[str, object]:  # type: ignore[no-untyped-def]
     return values
 
 
-def _tell(facts) -> None:  # type: ignore[no-untyped-def]
+def _tell(facts: DatasetFacts) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from mudra.clips import RunCard
+    from mudra.training import RunConfig
 
 
 def evaluate(
@@ -58,7 +63,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _facts(card, config, dataset_name: str, data: str | None, split: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _facts(card: RunCard, config: RunConfig, dataset_name: str, data: str | None, split: str) -> dict[str, object]:
     from mudra.training import versions
 
     now = versions()

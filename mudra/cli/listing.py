@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import typer
 
@@ -35,7 +36,7 @@ def show(kind: Kind = typer.Argument(Kind.RECIPES, help="What to list.")) -> Non
         typer.echo(f"{config.model_fields['kind'].default:<20}{summary}")
 
 
-def _union(kind: Kind):  # type: ignore[no-untyped-def]
+def _union(kind: Kind) -> Any:
     from mudra.backbones import AnyBackboneConfig
     from mudra.cells import AnyCellConfig
     from mudra.datasets import AnyDatasetConfig

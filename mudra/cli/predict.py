@@ -5,8 +5,12 @@ from __future__ import annotations
 import glob
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from mudra.types import Prediction
 
 
 def predict(
@@ -23,11 +27,13 @@ def predict(
 
     Example: mudra predict runs/mine hand.mp4 clips/*.avi --json
     """
-    from mudra.errors import MudraError
+    from mudra.errors import ConfigError, MudraError
     from mudra.serving import load
 
-    predictor = load(run)
     files, num_empty = _expand(paths)
+    if depth is not None and len(files) + num_empty != 1:
+        raise ConfigError(f"--depth belongs to one colour file, {len(files)} came", hint="predict one file at a time")
+    predictor = load(run)
     failed = num_empty
     for path in files:
         try:
@@ -66,14 +72,14 @@ def _expand(paths: list[str]) -> tuple[list[Path], int]:
     return files, failed
 
 
-def _as_line(result) -> str:  # type: ignore[no-untyped-def]
+def _as_line(result: Prediction) -> str:
     others = ", ".join(f"{name} {probability:.2f}" for name, probability in result.top[1:3])
     spent = sum(result.latency_ms.values())
     span = f"{result.span_s[0]:.2f}-{result.span_s[1]:.2f} s"
     return f"{result.path}\t{result.label} {result.probability:.3f}\t({others})\t{span}\t{spent:.0f} ms"
 
 
-def _as_json(result) -> str:  # type: ignore[no-untyped-def]
+def _as_json(result: Prediction) -> str:
     return json.dumps(
         {
             "path": result.path,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from mudra.training import DryRun
 
 
 def train(
@@ -33,7 +37,7 @@ def train(
     if is_dry:
         _tell_dry_run(dry_run(config, dataset, tell=typer.echo))
         return
-    folder = out or Path("runs") / (Path(what).stem if Path(what).exists() else what.replace("/", "-"))
+    folder = out or Path("runs") / _name_of(what)
     with show_progress() as progress:
         dataset, left_out = without_damaged(dataset, config, progress)
         for line in left_out:
@@ -44,7 +48,15 @@ def train(
     typer.echo(f"next: mudra evaluate {folder} --split validation; mudra predict {folder} FILE")
 
 
-def _tell_dry_run(result) -> None:  # type: ignore[no-untyped-def]
+def _name_of(what: str) -> str:
+    """Return what a run is called if nobody says: after its folder, file or recipe."""
+    path = Path(what).resolve()
+    if path.is_dir():
+        return path.name
+    return path.stem if path.is_file() else what.replace("/", "-")
+
+
+def _tell_dry_run(result: DryRun) -> None:
     cost = result.complexity
     typer.echo(f"clips: {result.train_clips} train, {result.validation_clips} validation")
     typer.echo(f"batch (B, T, C, H, W): {result.batch_shape}")

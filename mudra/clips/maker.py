@@ -19,7 +19,7 @@ from torchvision.transforms.v2 import functional as transforms
 from mudra.clips.augmentation import Draw, apply_colour, apply_geometry, sample_draw
 from mudra.clips.flow import compute_flow
 from mudra.clips.region import Box, find_motion_box, keep_reach
-from mudra.clips.sampling import Indices, UniformSampling, sample_frames
+from mudra.clips.sampling import DenseSampling, Indices, UniformSampling, sample_frames
 from mudra.clips.spec import MOTION_WINDOW_MARGIN, ClipSpec, View
 from mudra.errors import ClipError
 from mudra.types import FloatArray, Frames, Stream, UInt8Array
@@ -145,14 +145,17 @@ class ClipMaker:
     def window(
         self, sources: Mapping[Stream, FrameSource], *, span_s: tuple[float | None, float | None] = (None, None)
     ) -> Window:
-        """Read the span's frames (at most `max_frames`, evenly chosen) and scale the chosen place of them.
+        """Read the span's frames and scale the chosen place of them.
+
+        Of a recording with more than `max_frames`, so many are read, evenly chosen; dense sampling, which takes
+        neighbouring frames, needs them all.
 
         Raises:
             ClipError: If a stream is missing or the span holds no frame.
         """
         primary = _primary(sources, self.spec)
         inside = frames_in_span(sources[primary].times_s, span_s)
-        if len(inside) > self.spec.max_frames:
+        if len(inside) > self.spec.max_frames and not isinstance(self.spec.sampling, DenseSampling):
             even = sample_frames(np.arange(len(inside)) / 1.0, self.spec.max_frames, UniformSampling())
             inside = inside[even]
         return self._window(sources, primary, inside)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mudra.clips.spec import ClipSpec
 from mudra.config import Config
-from mudra.types import DepthFormat
+from mudra.types import DepthFormat, Stream
 
 
 class RunCard(Config):
@@ -20,6 +20,8 @@ class RunCard(Config):
     """How frames become clips."""
     depth: DepthFormat = DepthFormat()
     """How depth levels became millimetres in training; used where a recording says nothing itself."""
+    flow_from: Stream = Stream.RGB
+    """What flow was computed from, for a run that sees flow alone."""
     fps: float | None = None
     """Frame rate of the training recordings; None where they differ."""
     causal: bool = False

@@ -36,7 +36,8 @@ class ClipSpec(Config):
     sampling: AnySampling = UniformSampling()
     """Which frames are taken."""
     max_frames: PositiveInt = 64
-    """Where every frame must be looked at (region `motion`, caches, several views): at most so many, evenly chosen."""
+    """Where every frame must be looked at (region `motion`, caches, several views): at most so many, evenly chosen.
+    Dense sampling takes neighbouring frames, and looks at all of them."""
     region: Literal["frame", "motion"] = "frame"
     """`frame`: the whole picture; `motion`: one square window per clip around what moves."""
     region_margin_fraction: NonNegativeFloat = 0.1
@@ -45,8 +46,8 @@ class ClipSpec(Config):
     """In depth where the sensor's software has cut out the hand: pixels further than this from their frame's median
     are leftovers of the background and count as not measured. None keeps them."""
     crop: Literal["square", "stretch"] = "square"
-    """For region `frame`: `square` cuts the largest window of the clip's shape, anywhere along both axes in training
-    and from the middle in tests; `stretch` scales the whole frame to the clip's size."""
+    """For region `frame`: `square` cuts the largest window of the clip's shape, anywhere along the longer axis in
+    training and from the middle in tests; `stretch` scales the whole frame to the clip's size."""
     rgb: RgbChannels = RgbChannels()
     """Colour levels into channels."""
     depth: AnyDepthChannels = RelativeDepthChannels()
@@ -109,4 +110,4 @@ class ClipSpec(Config):
             "crop",
             "flow_quality",
         }
-        return self.model_dump_json(include=kept)
+        return self.model_dump_json(include=kept) + ("" if self.sampling.kind != "dense" else " all frames")

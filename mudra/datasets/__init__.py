@@ -12,6 +12,7 @@ from mudra.datasets.base import DatasetConfig as DatasetConfig
 from mudra.datasets.card import DatasetCard as DatasetCard
 from mudra.datasets.check import cache_folder as cache_folder
 from mudra.datasets.check import check_recordings as check_recordings
+from mudra.datasets.check import fingerprint as fingerprint
 from mudra.datasets.dataset import SPLITS as SPLITS
 from mudra.datasets.dataset import Dataset as Dataset
 from mudra.datasets.dataset import FrameSource as FrameSource

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -156,11 +158,12 @@ def find_worst(evaluation: Evaluation, predictor: Predictor, *, open_sources: Op
     return worst
 
 
-def _as_picture(frames_TCHW: Tensor, stream: Stream):  # type: ignore[no-untyped-def]
+def _as_picture(frames_TCHW: Tensor, stream: Stream) -> npt.NDArray[np.generic]:
+    """Return a window's frames as `draw_frames` takes them: depth in millimetres, flow in pixels, colour as it is."""
     if stream is Stream.DEPTH:
         depth, measured = frames_TCHW[:, :1].float(), frames_TCHW[:, 1:].float()
         depth_mm = torch.where(measured > 0.5, depth / measured.clamp_min(0.5), 0.0)
-        return depth_mm.permute(0, 2, 3, 1).numpy().astype("uint16")
+        return np.asarray(depth_mm.permute(0, 2, 3, 1).numpy().astype(np.uint16))
     if stream is Stream.FLOW:
-        return frames_TCHW.float().permute(0, 2, 3, 1).numpy()
-    return frames_TCHW.permute(0, 2, 3, 1).numpy()
+        frames_TCHW = frames_TCHW.float()
+    return np.asarray(frames_TCHW.permute(0, 2, 3, 1).numpy())

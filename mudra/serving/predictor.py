@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -88,21 +88,23 @@ class Predictor:
         Args:
             video: A file, a folder of frames, `Frames`, or an array: (T, H, W, 3) uint8 colour, or (T, H, W) or
                 (T, H, W, 1) depth in millimetres. For a run on depth alone, the depth.
-            depth: The depth that belongs to a colour video, for a run that wants both.
+            depth: The depth that belongs to a colour video; a run on depth alone looks at nothing else.
             span_s: Start and end of the gesture within the recording, in seconds.
             fps: Frame rate of an array or a folder of frames.
 
         Raises:
             VideoError: If a file cannot be read.
-            ClipError: If a stream is missing or no frame lies in the span.
+            ClipError: If a stream is missing or not wanted, or no frame lies in the span.
         """
+        started = time.perf_counter()
         with ExitStack() as stack:
             sources = self._open(video, depth, fps, stack)
+            opened_ms = (time.perf_counter() - started) * 1e3
             views = self.read_views(sources, span_s=span_s)
         started = time.perf_counter()
         probability_K = self.probabilities([views])[0]
         network_ms = (time.perf_counter() - started) * 1e3
-        latency_ms = {"decode": views.decode_ms, "clip": views.clip_ms, "network": network_ms}
+        latency_ms = {"decode": opened_ms + views.decode_ms, "clip": views.clip_ms, "network": network_ms}
         path = str(video) if isinstance(video, str | Path) else ""
         return self.describe(probability_K, span_s=views.span_s, path=path, latency_ms=latency_ms)
 
@@ -152,10 +154,12 @@ class Predictor:
         )
 
     def _open(self, video: Video, depth: Video | None, fps: float, stack: ExitStack) -> dict[Stream, FrameSource]:
-        wanted = [stream for stream in self.card.clip.streams if stream in _MEASURED] or [Stream.RGB]
+        wanted = [stream for stream in self.card.clip.streams if stream in _MEASURED] or [self.card.flow_from]
         if Stream.DEPTH in wanted and Stream.RGB in wanted and depth is None:
             raise ClipError("the run looks at colour and depth, only one video came", hint="give its depth too")
-        given = {Stream.RGB: video, Stream.DEPTH: depth if Stream.RGB in wanted and depth is not None else video}
+        if Stream.DEPTH not in wanted and depth is not None:
+            raise ClipError("depth came, and the run looks at colour alone", hint="leave the depth out")
+        given = {Stream.RGB: video, Stream.DEPTH: video if depth is None else depth}
         return {stream: self._source(given[stream], stream, fps, stack) for stream in wanted}
 
     def _source(self, video: Video, stream: Stream, fps: float, stack: ExitStack) -> FrameSource:
@@ -167,7 +171,12 @@ class Predictor:
         recording = Recording(path=Path(video), stream=stream, depth=self.card.depth, fps=fps)
         if stream is Stream.DEPTH:
             _refuse_colour(recording)
-        return stack.enter_context(open_recording(recording, stream))
+        reader = stack.enter_context(open_recording(recording, stream))
+        if stream is Stream.RGB and reader.info.pixel_format.startswith("gray16"):
+            raise VideoError(
+                recording.path, "holds 16-bit depth; the run looks at colour", hint="give the colour video"
+            )
+        return reader
 
 
 def load(run: str | Path, *, device: str | None = None) -> Predictor:
@@ -194,12 +203,17 @@ def load(run: str | Path, *, device: str | None = None) -> Predictor:
         model = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["model"]
         network = TypeAdapter(AnyModelConfig).validate_python(model).build()
         weights = load_file(run / "weights.safetensors")
-    except (yaml.YAMLError, KeyError, TypeError, ValidationError, SafetensorError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
         raise RunError(f"{run}: damaged ({error})", hint="train again, or copy the folder again") from None
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise ModelError(f"{run}: the weights do not fit the network of run.yaml: {error}") from None
+    if network.num_classes != len(card.classes):
+        raise ModelError(
+            f"{run}: card.json names {len(card.classes)} classes, the network has {network.num_classes}",
+            hint="the files of two runs are mixed; copy one run's folder whole",
+        )
     return Predictor(network, card, device=device)
 
 
@@ -211,7 +225,7 @@ def read_card(run: Path) -> RunCard:
     """
     try:
         return RunCard.model_validate_json((run / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{run / 'card.json'}: damaged ({error})") from None
 
 
@@ -228,8 +242,10 @@ def frames_of_array(
         depth: How 8-bit levels become millimetres.
 
     Raises:
-        ClipError: If shape or type do not fit the stream.
+        ClipError: If shape or type do not fit the stream, or the frame rate is not above zero.
     """
+    if not fps > 0:
+        raise ClipError(f"an array came with {fps} frames per second", hint="give its frame rate, for example fps=30")
     if stream is Stream.DEPTH and video.ndim == 3:
         video = video[..., None]
     _check_pixels(video, stream, types=(*_FRAME_TYPES[stream], np.uint8))

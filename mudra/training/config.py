@@ -99,13 +99,9 @@ class FittingConfig(Config):
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the network; auto: bf16 where the processor or GPU computes it, else float32."""
     accelerator: str = "auto"
-    """Lightning's accelerator: auto, cpu, gpu, ..."""
-    devices: PositiveInt | Literal["auto"] = "auto"
-    """How many of them."""
+    """Lightning's accelerator: auto, cpu, gpu, ...; one device of it is used."""
     keep: Literal["last", "best"] = "last"
     """Which weights the run folder offers: the last epoch's, or those of the best validation top-1."""
-    validate_every_epochs: PositiveInt = 1
-    """Epochs from one validation to the next; the last epoch always validates."""
     num_threads: NonNegativeInt = 0
     """CPU threads of the network; 0 leaves PyTorch's choice."""
 

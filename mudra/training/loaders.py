@@ -22,6 +22,8 @@ from mudra.types import Stream
 
 MEMORY_SHARE = 0.25
 MAX_WORKERS = 8
+# Windows that are made to estimate the size of all of them.
+NUM_WEIGHED = 5
 
 
 class Splits(NamedTuple):
@@ -70,8 +72,10 @@ class GestureData(pl.LightningDataModule):
         wanted = self.config.loader.cache
         if wanted != "auto":
             return wanted
-        window = self.splits.train.window(self.splits.train.recordings[0])
-        if window.num_bytes * num_recordings <= MEMORY_SHARE * free_memory_bytes():
+        recordings = self.splits.train.recordings
+        spread = recordings[:: max(1, len(recordings) // NUM_WEIGHED)]
+        largest = max(self.splits.train.window(recording).num_bytes for recording in spread)
+        if largest * num_recordings <= MEMORY_SHARE * free_memory_bytes():
             return "memory"
         return "disk" if Stream.FLOW in self.config.clip.streams else "none"
 

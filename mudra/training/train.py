@@ -38,6 +38,7 @@ from mudra.training.config import RunConfig
 from mudra.training.loaders import GestureData
 from mudra.training.module import GestureModule
 from mudra.training.optimisation import moving_average
+from mudra.types import Stream
 
 Progress = Callable[[int, int, str], None]
 
@@ -199,8 +200,9 @@ def _trainer(
         callbacks.append(keep(filename="best", monitor="validation_top1", mode="max"))
     return pl.Trainer(
         accelerator=fitting.accelerator,
-        devices=fitting.devices,
-        precision=choose_precision(fitting.precision),
+        # One device: on several, each would draw the same clips in the same order.
+        devices=1,
+        precision=choose_precision(fitting.precision, accelerator=fitting.accelerator),
         max_epochs=fitting.epochs,
         gradient_clip_val=fitting.gradient_clip_norm or None,
         callbacks=callbacks,
@@ -209,7 +211,6 @@ def _trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        check_val_every_n_epoch=min(fitting.validate_every_epochs, fitting.epochs),
     )
 
 
@@ -229,15 +230,15 @@ def _quiet_lightning() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def choose_precision(precision: str) -> str:
-    """Return Lightning's name for a precision; `auto` takes bf16 where the hardware multiplies it."""
+def choose_precision(precision: str, *, accelerator: str = "auto") -> str:
+    """Return Lightning's name for a precision; `auto` takes bf16 where the accelerator multiplies it."""
     if precision == "auto":
-        precision = "bf16" if _has_fast_bf16() else "float32"
+        precision = "bf16" if _has_fast_bf16(accelerator) else "float32"
     return {"bf16": "bf16-mixed", "float32": "32-true"}[precision]
 
 
-def _has_fast_bf16() -> bool:
-    if torch.cuda.is_available():
+def _has_fast_bf16(accelerator: str) -> bool:
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
 
@@ -267,6 +268,7 @@ def _write_results(
         classes=dataset.card.classes,
         clip=config.clip,
         depth=dataset.card.depth or RunCard.model_fields["depth"].default,
+        flow_from=Stream.RGB if Stream.RGB in dataset.card.streams else Stream.DEPTH,
         fps=dataset.card.fps,
         dataset=dataset.card.name,
         recipe=config.recipe,
@@ -301,8 +303,16 @@ def versions() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    """Return the checkout's commit, marked when files differ from it; nothing for an installed package."""
+    package = Path(__file__).resolve().parents[1]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        if Path(_git(package, "rev-parse", "--show-toplevel")) != package.parent:
+            return ""  # installed inside another project's checkout, whose commit says nothing of this one
+        return _git(package, "rev-parse", "--short", "HEAD") + ("-dirty" if _git(package, "status", "--short") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()

@@ -14,10 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mudra.clips import Window
-from mudra.datasets import cache_folder
+from mudra.datasets import cache_folder, fingerprint
 from mudra.types import Recording, Stream
 
 CacheKind = Literal["none", "memory", "disk"]
+# Raise when windows are made differently: older files on disk are then not believed.
+WINDOW_VERSION = 1
 
 
 class WindowCache:
@@ -67,12 +69,10 @@ class WindowCache:
 
     def _digest(self, recording: Recording) -> str:
         # A file that was recorded anew under the same name has another size or time.
-        stamps = []
-        for path in filter(None, (recording.path, recording.depth_path)):
-            if path.exists():
-                stat = path.stat()
-                stamps.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
-        text = "\n".join([recording.key, str(recording.depth), self.window_key, *stamps])
+        paths = [path for path in (recording.path, recording.depth_path) if path is not None]
+        stamps = [f"{path.resolve()} {fingerprint(path)}" for path in paths]
+        about = [recording.key, recording.stream, recording.fps, recording.depth, self.window_key, WINDOW_VERSION]
+        text = "\n".join(map(str, [*about, *stamps]))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

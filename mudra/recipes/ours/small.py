@@ -1,7 +1,7 @@
 """ours/small: trains on two CPU cores in minutes, on anybody's own clips.
 
 Data: any (`mudra train FOLDER` takes this preset by itself).
-Run:  mudra train ../shared/data/shrec2017
+Run:  mudra train FOLDER
 """
 
 from __future__ import annotations
