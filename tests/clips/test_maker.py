@@ -7,7 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, FlowChannels, RgbChannels, UniformSampling, View
+from mudra.clips import (
+    ArraySource,
+    Augmentation,
+    ClipMaker,
+    ClipSpec,
+    DenseSampling,
+    FlowChannels,
+    RgbChannels,
+    UniformSampling,
+    View,
+)
 from mudra.clips.channels import RelativeDepthChannels
 from mudra.clips.flow import FlowQuality, compute_flow
 from mudra.clips.maker import frames_in_span, nearest_frames
@@ -383,3 +393,17 @@ def test_sampling_of_the_spec_is_used() -> None:
     spec = ClipSpec(num_frames=32, size=(16, 16), rgb=RAW, sampling=UniformSampling())
     clip = ClipMaker(spec).read_clip({Stream.RGB: in_colour(levels)}).clip_TCHW
     assert clip[:9, 0, 0, 0].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 10]
+
+
+@pytest.mark.parametrize("num_test_clips", [1, 2])
+def test_a_kept_window_of_a_long_recording_gives_the_same_neighbouring_frames(num_test_clips: int) -> None:
+    frames = Frames(np.zeros((300, 24, 24, 3), np.uint8), np.arange(300) / 30)
+    spec = ClipSpec(
+        num_frames=16, size=(16, 16), sampling=DenseSampling(fps=25), max_frames=64, num_test_clips=num_test_clips
+    )
+    maker, sources = ClipMaker(spec), {Stream.RGB: ArraySource(frames)}
+    for view in spec.test_views:
+        read = maker.read_clip(sources, view=view)
+        kept = maker.clip(maker.window(sources), view=view)
+        np.testing.assert_array_equal(read.times_s, kept.times_s)
+        assert len(set(kept.times_s)) == 16

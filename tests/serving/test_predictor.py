@@ -263,3 +263,52 @@ def test_a_damaged_run_is_explained(
 def test_a_folder_that_is_none_is_explained(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"not a finished run, .* missing \(there: no such folder\)"):
         load(tmp_path / "nowhere")
+
+
+# Streams that do not belong
+
+
+def test_flow_comes_from_what_training_computed_it_from(tmp_path: Path) -> None:
+    flow = {"clip.streams": ["flow"]}
+    from_depth = predictor_of(tmp_path / "depth", flow, flow_from=Stream.DEPTH)
+    from_colour = predictor_of(tmp_path / "colour", flow)
+    assert from_depth.predict(depth_mm()).label in CLASSES
+    with pytest.raises(ClipError, match="came for the rgb stream"):
+        from_colour.predict(depth_mm())
+
+
+def test_depth_that_a_colour_run_does_not_look_at_is_refused(colour_run: Predictor) -> None:
+    with pytest.raises(ClipError, match="the run looks at colour alone"):
+        colour_run.predict(moving(), depth=depth_mm())
+
+
+def test_a_depth_run_looks_at_the_depth_that_came_with_a_colour_video(tmp_path: Path) -> None:
+    run = predictor_of(tmp_path, {"clip.streams": ["depth"]})
+    assert run.predict(moving(), depth=depth_mm()).probability == run.predict(depth_mm()).probability
+
+
+def test_a_colour_run_refuses_16_bit_depth_files(tmp_path: Path, colour_run: Predictor) -> None:
+    write_depth(tmp_path / "depth.mkv", Frames(depth_mm()[..., None], np.arange(12) / 30))
+    with pytest.raises(VideoError, match="16-bit depth"):
+        colour_run.predict(tmp_path / "depth.mkv")
+
+
+def test_a_card_of_another_run_is_refused(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", tiny_config(), classes=CLASSES)
+    other = write_run(tmp_path / "other", tiny_config(), classes=CLASSES[:3])
+    (folder / "card.json").write_bytes((other / "card.json").read_bytes())
+    with pytest.raises(ModelError, match=r"names 3 classes, the network has 7"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["run.yaml", "card.json"])
+def test_files_that_are_no_text_are_damaged(tmp_path: Path, name: str) -> None:
+    folder = write_run(tmp_path / "run", tiny_config(), classes=CLASSES)
+    (folder / name).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RunError, match="damaged"):
+        load(folder)
+
+
+def test_an_array_needs_a_frame_rate(colour_run: Predictor) -> None:
+    with pytest.raises(ClipError, match=r"0\.0 frames per second"):
+        colour_run.predict(moving(), fps=0.0)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mudra.training import AdamWConfig, ConstantConfig, OneCycleConfig, PolynomialConfig, SgdConfig
-from mudra.training.optimisation import build_optimiser, learning_rate_factor
+from mudra.training.optimisation import build_optimiser, learning_rate_factor, moving_average
 
 
 def network() -> nn.Module:
@@ -73,3 +73,21 @@ def test_one_cycle_without_warmup_starts_at_the_top() -> None:
 def test_a_constant_rate_stays() -> None:
     factor = learning_rate_factor(ConstantConfig(), lr=0.5, num_steps=10)
     assert {factor(step) for step in range(12)} == {1.0}
+
+
+def test_a_short_average_forgets_the_weights_it_began_with() -> None:
+    average, current = torch.tensor(0.0), torch.tensor(1.0)
+    update = moving_average(0.995)
+    for step in range(96):
+        average = update(average, current, step)
+    # A plain average of that decay would still hold 0.995 ** 96 = 62 % of its beginning.
+    assert average > 0.999
+
+
+def test_a_long_average_settles_at_its_decay() -> None:
+    after = moving_average(0.9)(torch.tensor(0.0), torch.tensor(1.0), 100_000)
+    assert after == pytest.approx(0.1)
+
+
+def test_counts_are_copied_and_not_averaged() -> None:
+    assert moving_average(0.9)(torch.tensor(3), torch.tensor(5), 10) == 5

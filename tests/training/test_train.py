@@ -139,15 +139,6 @@ def test_the_last_epochs_weights_are_kept_though_an_earlier_one_was_better(
     assert card.metrics["validation_top1"] == pytest.approx(1 / 3, abs=1e-5)
 
 
-def test_validating_now_and_then_keeps_every_epoch(
-    tmp_path: Path, drawn: Dataset, interrupt: Callable[[int], None]
-) -> None:
-    interrupt(12)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", drawn, {"fitting.epochs": 4, "fitting.validate_every_epochs": 2})
-    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 9
-
-
 # Seeds
 
 
@@ -313,7 +304,7 @@ def test_precision_is_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None
     # The package's `train` is the function; its module is found under its full name.
     module = sys.modules["mudra.training.train"]
     for has, expected in ((True, "bf16-mixed"), (False, "32-true")):
-        monkeypatch.setattr(module, "_has_fast_bf16", lambda has=has: has)
+        monkeypatch.setattr(module, "_has_fast_bf16", lambda accelerator, has=has: has)
         assert choose_precision("auto") == expected
 
 
