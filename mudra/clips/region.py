@@ -22,6 +22,8 @@ MOVED_LEVELS = 24.0
 MOTION_QUANTILES = (0.01, 0.99)
 # Where the sensor's software has kept less than this share of the pixels, it has cut out the hand already.
 CUT_OUT_FRACTION = 0.5
+# A hand that stays where it is gets a window this much wider than itself: its fingers would touch the edges otherwise.
+HAND_ROOM = 1.35
 SEARCH_SIDE_PX = 160
 
 
@@ -66,6 +68,8 @@ def find_motion_box(frames: Frames, stream: Stream, *, margin_fraction: float, m
     top, bottom = _extent(rows)
     left, right = _extent(columns)
     side = max(bottom - top, right - left) * shrink
+    if stream is Stream.DEPTH and is_cut_out(small):
+        side = max(side, HAND_ROOM * _hand_side(small[..., 0]) * shrink)
     side = max(side * (1.0 + 2.0 * margin_fraction), min_side_fraction * max(height, width))
     middle_y, middle_x = (top + bottom) / 2 * shrink, (left + right) / 2 * shrink
     return Box(middle_y - side / 2, middle_x - side / 2, side)
@@ -98,6 +102,15 @@ def keep_reach(frames: Frames, *, reach_mm: float) -> Frames:
             off_mm = np.abs(frame_HWC.astype(np.float32) - np.median(depth_mm))
             frame_HWC[off_mm > reach_mm] = 0
     return Frames(kept_THWC, frames.times_s)
+
+
+def _hand_side(depth_THW: npt.NDArray[np.generic]) -> float:
+    """Return the median over the frames of the longer side of what was measured, in pixels."""
+    measured = depth_THW.astype(bool)
+    rows = [np.flatnonzero(frame.any(1)) for frame in measured]
+    columns = [np.flatnonzero(frame.any(0)) for frame in measured]
+    sides = [max(np.ptp(r), np.ptp(c)) + 1 for r, c in zip(rows, columns, strict=True) if len(r)]
+    return float(np.median(sides)) if sides else 0.0
 
 
 def _extent(counts: npt.NDArray[np.float64]) -> tuple[int, int]:
