@@ -67,7 +67,7 @@ def find_motion_box(frames: Frames, stream: Stream, *, margin_fraction: float, m
         return whole_frame(height, width)
     top, bottom = _extent(rows)
     left, right = _extent(columns)
-    side = max(bottom - top, right - left) * shrink
+    side: float = max(bottom - top, right - left) * shrink
     if stream is Stream.DEPTH and is_cut_out(small):
         side = max(side, HAND_ROOM * _hand_side(small[..., 0]) * shrink)
     side = max(side * (1.0 + 2.0 * margin_fraction), min_side_fraction * max(height, width))

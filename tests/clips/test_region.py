@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mudra.clips.region import find_motion_box, keep_reach, whole_frame
+from mudra.clips.region import HAND_ROOM, find_motion_box, keep_reach, whole_frame
 from mudra.types import Frames, Stream
 from tests.clips.pictures import square
 
@@ -116,3 +116,16 @@ def test_a_whole_scene_is_kept_whole() -> None:
     assert keep_reach(scene, reach_mm=10.0) is scene
     nothing = depth(np.zeros((2, 8, 8)))
     assert (keep_reach(nothing, reach_mm=10.0).frames_THWC == 0).all()
+
+
+def test_a_still_hand_that_was_cut_out_gets_room_and_a_moving_one_none() -> None:
+    still = np.zeros((6, 90, 120, 1), np.uint16)
+    still[:, 30:50, 40:60] = 600
+    box = find_motion_box(Frames(still, np.arange(6.0)), Stream.DEPTH, margin_fraction=0.0, min_side_fraction=0.0)
+    assert box.side == pytest.approx(HAND_ROOM * 20, abs=2)
+    assert box.left + box.side / 2 == pytest.approx(50, abs=1.5)
+    moving = np.zeros((6, 90, 120, 1), np.uint16)
+    for index, frame in enumerate(moving):
+        frame[30:50, 10 * index : 10 * index + 20] = 600
+    box = find_motion_box(Frames(moving, np.arange(6.0)), Stream.DEPTH, margin_fraction=0.0, min_side_fraction=0.0)
+    assert box.side == pytest.approx(70, abs=3)
