@@ -56,7 +56,8 @@ def test_the_margin_widens_both_sides() -> None:
 def test_a_cut_out_hand_is_found_where_it_was_measured_at_all() -> None:
     standing = square(5, size=(90, 120), tops=[40] * 5, lefts=[70] * 5, side=30, inside=800, outside=0)
     box = find_motion_box(depth(standing), Stream.DEPTH, margin_fraction=0.0)
-    assert (box.top, box.left, box.side) == (40, 70, 30)
+    assert box.side == HAND_ROOM * 30
+    assert (box.top + box.side / 2, box.left + box.side / 2) == (55, 85)
 
 
 def test_flicker_between_measured_and_missing_is_no_motion() -> None:

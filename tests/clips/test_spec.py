@@ -55,7 +55,7 @@ def test_the_windows_key_depends_on_what_makes_a_window_and_on_nothing_else() ->
     )
     for change in window:
         assert ClipSpec().with_overrides([change]).window_key != key
-    for change in ("num_frames=5", "sampling=dense", "augmentation.rotation_deg=10", "mirror=never"):
+    for change in ("num_frames=5", "sampling=segments", "augmentation.rotation_deg=10", "mirror=never"):
         assert ClipSpec().with_overrides([change]).window_key == key
 
 
