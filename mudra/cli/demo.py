@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from mudra.datasets import Dataset
 
 # Small enough for a few minutes on two cores, large enough for people whom the network has never seen.
 CLIPS_PER_CLASS = {"train": 75, "validation": 5, "test": 15}
@@ -24,6 +28,8 @@ SETTINGS = {
     "model.head.dropout": 0.2,
 }
 NUM_PREDICTED = 6
+SHOWN = ("swipe_left", "open", "rotate_cw", "tap_twice", "wave")
+NUM_SHOWN_FRAMES = 8
 # Says that a folder is a demo's, which the next demo may replace.
 MARK = ".mudra-demo"
 
@@ -58,6 +64,7 @@ def demo(
     data = TableConfig(path=table, classes=SYNTHETIC_CLASSES, mirror=dict(MIRROR_PAIRS))
     dataset = data.build()
     draw_examples(dataset, out / "examples.png")
+    _draw_gestures(dataset, out / "gestures.png")
     typer.echo(f"2. training ours/small ({_clock(started)} so far)")
     run = find_recipe("ours/small").model_copy(update={"data": data})
     run = run.with_overrides({**SETTINGS, "fitting.epochs": epochs, "seed": seed})
@@ -73,6 +80,23 @@ def demo(
         typer.echo(f"   {recording.path}: {result.label} ({result.probability:.2f}), drawn as {truth}")
     typer.echo(f"report: {out / 'run' / 'report.html'}")
     typer.echo(f"done in {_clock(started)}; your own clips, a folder per class: mudra train FOLDER")
+
+
+def _draw_gestures(dataset: Dataset, path: Path) -> None:
+    """Write a picture of one clip of a few gestures, its frames side by side."""
+    import numpy as np
+
+    from mudra.serving import GridRow, image_grid, write_png
+    from mudra.video import open_video
+
+    rows = []
+    for name in SHOWN:
+        label = dataset.card.classes.index(name)
+        recording = next(found for found in dataset.split("test") if found.label == label)
+        with open_video(recording.path) as reader:
+            places = np.linspace(0, len(reader.times_s) - 1, NUM_SHOWN_FRAMES).astype(np.int64)
+            rows.append(GridRow(name, list(reader.read(places).frames_THWC)))
+    write_png(path, image_grid(rows))
 
 
 def _make_room(out: Path) -> None:

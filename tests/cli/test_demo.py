@@ -25,7 +25,7 @@ def test_it_goes_from_drawing_to_prediction_and_can_be_repeated(mudra: Mudra) ->
         assert outcome.code == 0, outcome.err
         assert "done in " in outcome.out
         assert outcome.out.count(", drawn as ") == 6
-    for name in ("data/clips.csv", "examples.png", "run/weights.safetensors", "run/report.html"):
+    for name in ("data/clips.csv", "examples.png", "gestures.png", "run/weights.safetensors", "run/report.html"):
         assert (Path("shown") / name).is_file()
 
 
