@@ -93,11 +93,12 @@ class Shrec2017Config(DatasetConfig):
 
     def build(self) -> Dataset:
         """Read the list; the recordings must exist, but nothing is decoded."""
-        dataset = read_shrec2017(self.root, num_classes=self.num_classes)
-        return dataset.hold_out([str(subject) for subject in self.held_out_subjects])
+        return read_shrec2017(self.root, num_classes=self.num_classes, held_out_subjects=self.held_out_subjects)
 
 
-def read_shrec2017(root: Path | str, *, num_classes: Literal[14, 28] = 14) -> Dataset:
+def read_shrec2017(
+    root: Path | str, *, num_classes: Literal[14, 28] = 14, held_out_subjects: tuple[int, ...] = ()
+) -> Dataset:
     """Read the recordings below `root`; the arguments are those of `Shrec2017Config`.
 
     A split that is listed but has no folder at all is left out with a note; a file missing beside others is an error.
@@ -126,13 +127,14 @@ def read_shrec2017(root: Path | str, *, num_classes: Literal[14, 28] = 14) -> Da
             # A list of its own and the common one may name the same clips.
             known = {recording.path for recording in by_split[split]}
             by_split[split] += tuple(recording for recording in listed if recording.path not in known)
-    return Dataset(
+    dataset = Dataset(
         card=CARD_14 if num_classes == 14 else CARD_28,
         recordings=by_split,
         root=root,
         looked_for={split: (str(root / split / "<gesture>" / "*"), *map(str, listings)) for split in SPLITS},
         notes=tuple(notes),
     )
+    return dataset.hold_out([str(subject) for subject in held_out_subjects])
 
 
 def _read_row(row: Row, root: Path, num_classes: int) -> Recording:

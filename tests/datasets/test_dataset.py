@@ -88,3 +88,17 @@ def test_given_classes_keep_their_order_and_may_be_more() -> None:
 def test_a_class_that_was_not_given_is_refused() -> None:
     with pytest.raises(DataError, match=r"x: 1 classes are not among the 1 that(.|\n)*did you mean 'wave'\?"):
         order_classes(["wavee"], ["wave"], where="x")
+
+
+def test_held_out_subjects_leave_training_and_become_validation() -> None:
+    train = tuple(Recording(path=Path(f"{who}.mp4"), label=0, subject=who) for who in ("1", "2", "3"))
+    validation = (Recording(path=Path("4.mp4"), label=0, split="validation", subject="4"),)
+    dataset = Dataset(
+        card=DatasetCard(name="set", classes=("a",)), recordings={"train": train, "validation": validation}
+    )
+    held = dataset.hold_out(["2"])
+    assert [recording.subject for recording in held.split("train")] == ["1", "3"]
+    assert [(recording.subject, recording.split) for recording in held.split("validation")] == [("2", "validation")]
+    assert dataset.hold_out([]) is dataset
+    with pytest.raises(DataError, match="no training clip of subject '4'"):
+        dataset.hold_out(["4"])
