@@ -4,12 +4,13 @@ Source: Zhang et al. 2018, section 2.1 and figure 1; the layer table after its r
 arXiv:1704.04861). Differs: nothing at the defaults; `width` and `units` scale it down.
 
 A unit is depthwise 3x3 -> 1x1 with bias -> batch normalisation -> ReLU6. Unlike stock MobileNet there is nothing
-between the two convolutions, the first stride keeps 256 channels, and the last unit strides too.
+between the two convolutions (`between="norm_relu6"` puts stock MobileNet's normalisation and ReLU6 there), the first
+stride keeps 256 channels, and the last unit strides too.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
 from mudra.backbones.padding import PaddingMode, check_padding, pad_same
 from mudra.config import Config
+from mudra.errors import ConfigError, nearest_name
+
+Between = Literal["nothing", "norm_relu6"]
 
 
 class SeparableUnit(NamedTuple):
@@ -46,6 +50,9 @@ class MobileNetTopConfig(Config):
     norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = KERAS_NORM_MOMENTUM
     """Share of each batch in the running statistics of batch normalisation; 0.01 is the paper's (Keras' 0.99). Short
     trainings need more: their statistics lag behind otherwise."""
+    between: Between = "nothing"
+    """What stands between the two convolutions of a unit: `nothing` (the paper's code) or `norm_relu6` (Howard et al.
+    2017, figure 3)."""
 
     def build(self, in_channels: int) -> MobileNetTop:
         """Return the top for hidden maps of `in_channels` channels."""
@@ -55,17 +62,25 @@ class MobileNetTopConfig(Config):
             units=self.units,
             padding=self.padding,
             norm_momentum=self.norm_momentum,
+            between=self.between,
         )
 
 
 class SeparableConv(nn.Module):
     """depthwise 3x3 -> 1x1 with bias -> batch normalisation -> ReLU6."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int, padding: PaddingMode) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int, padding: PaddingMode, between: Between = "nothing"
+    ) -> None:
         super().__init__()
         check_padding(padding)
+        if between not in get_args(Between):
+            raise ConfigError(f"between is {between!r}", hint=nearest_name(between, get_args(Between)))
         self.padding: PaddingMode = padding
         self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride=stride, groups=in_channels, bias=False)
+        self.between: nn.Module = nn.Identity()
+        if between == "norm_relu6":
+            self.between = nn.Sequential(nn.BatchNorm2d(in_channels, eps=KERAS_NORM_EPS), nn.ReLU6(inplace=True))
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
         self.norm = nn.BatchNorm2d(out_channels, eps=KERAS_NORM_EPS, momentum=KERAS_NORM_MOMENTUM)
         for conv in (self.depthwise, self.pointwise):
@@ -77,7 +92,7 @@ class SeparableConv(nn.Module):
         padded = pad_same(
             x_BCHW, kernel_size=self.depthwise.kernel_size, stride=self.depthwise.stride, mode=self.padding
         )
-        normed: Tensor = self.norm(self.pointwise(self.depthwise(padded)))
+        normed: Tensor = self.norm(self.pointwise(self.between(self.depthwise(padded))))
         return nn.functional.relu6(normed, inplace=True)
 
 
@@ -90,9 +105,10 @@ class MobileNetTop(Backbone):
         units: Channels (before `width`) and stride of each unit.
         padding: `tf_same` or `symmetric`.
         norm_momentum: Share of each batch in the running statistics of batch normalisation.
+        between: What stands between the two convolutions of a unit: `nothing` or `norm_relu6`.
 
     Raises:
-        ConfigError: If there is no such padding.
+        ConfigError: If there is no such `padding` or `between`.
 
     Example:
         >>> import torch
@@ -108,12 +124,13 @@ class MobileNetTop(Backbone):
         units: tuple[SeparableUnit, ...] = ZHANG2018_UNITS,
         padding: PaddingMode = "tf_same",
         norm_momentum: float = KERAS_NORM_MOMENTUM,
+        between: Between = "nothing",
     ) -> None:
         channels = [in_channels, *(scale_channels(unit.channels, width) for unit in units)]
         super().__init__(in_channels=in_channels, out_channels=channels[-1], time_stride=1)
         self.units = nn.Sequential(
             *(
-                SeparableConv(before, after, stride=unit.stride, padding=padding)
+                SeparableConv(before, after, stride=unit.stride, padding=padding, between=between)
                 for before, after, unit in zip(channels[:-1], channels[1:], units, strict=True)
             )
         )

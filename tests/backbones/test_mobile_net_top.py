@@ -122,6 +122,30 @@ def test_symmetric_padding_gives_other_numbers_but_the_same_shapes() -> None:
     assert not torch.allclose(unit(x_BCHW), as_published, rtol=0.1)
 
 
+def test_stock_mobilenet_normalises_between_the_convolutions() -> None:
+    unit = SeparableConv(3, 5, stride=1, padding="symmetric", between="norm_relu6").double().eval()
+    x_BCHW = random_maps(2, 3, 6, 7)
+    norm = unit.get_submodule("between.0")
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.eps == 1e-3
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([4.0, -3.0, 9.0]))
+        norm.bias.copy_(torch.tensor([0.5, 1.0, 2.0]))
+    scale = norm.weight.view(1, -1, 1, 1) / math.sqrt(1 + 1e-3)
+    between = (unit.depthwise(functional.pad(x_BCHW, (1, 1, 1, 1))) * scale + norm.bias.view(1, -1, 1, 1)).clamp(0, 6)
+    assert (between == 6.0).any(), "the cap must be seen"
+    expected = functional.relu6(unit.norm(unit.pointwise(between)))
+    torch.testing.assert_close(unit(x_BCHW), expected)
+    top = MobileNetTopConfig(units=(SeparableUnit(8, 1),), between="norm_relu6", norm_momentum=0.3).build(3)
+    norms = [module for module in top.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert [found.momentum for found in norms] == [0.3, 0.3]
+
+
+def test_what_cannot_stand_between_is_refused() -> None:
+    with pytest.raises(ConfigError, match="between is 'norm'"):
+        MobileNetTop(in_channels=4, between="norm")  # type: ignore[arg-type]
+
+
 def test_config_keeps_units_over_yaml() -> None:
     config = MobileNetTopConfig().with_overrides(["units=[[32, 2], [64, 1]]"])
     assert config.units == (SeparableUnit(32, 2), SeparableUnit(64, 1))
