@@ -11,21 +11,16 @@ on after its last whole epoch. The table and the curves come out of that file al
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
-import time
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import REPOSITORY, RESULTS, append_rows, circumstances, read_rows, shared_data
-from mudra.cli.common import find_config, open_dataset, open_sources_of
-from mudra.serving import evaluate, load
-from mudra.training import train
-from mudra.training.callback import read_curves
+from benchmarks.common import REPOSITORY, RESULTS, append_rows, read_rows, shared_data
+from benchmarks.training import train_row
+from mudra.cli.common import find_config
 
 FILE = RESULTS / "shrec2017.jsonl"
 CURVES = RESULTS / "shrec2017_curves.svg"
@@ -57,39 +52,9 @@ def main() -> None:
 def run_row(name: str, overrides: list[str], *, anew: bool) -> dict[str, Any]:
     """Train, judge on the validation clips, and return the row."""
     folder = RUNS / name.replace(" ", "_").replace(",", "")
-    if anew and folder.exists():
-        shutil.rmtree(folder)
     config = find_config(str(shared_data() / "shrec2017"), overrides, tell=print)
-    dataset = open_dataset(config)
-    started = time.perf_counter()
-    resumed = (folder / "last.ckpt").exists()
-    if not resumed and folder.exists():
-        shutil.rmtree(folder)
-    train(config, dataset, folder, resume=resumed)
-    seconds = time.perf_counter() - started
-    predictor = load(folder)
-    result = evaluate(
-        predictor, dataset.split("validation"), open_sources=open_sources_of(dataset, config.clip.streams)
-    )
-    curves = read_curves(folder / "metrics.csv")
-    waiting = statistics.median(row["waiting_fraction"] for row in curves)
-    print(f"{name}: top-1 {result.scores.top1:.4f} in {seconds / 60:.1f} min")
-    return {
-        "row": name,
-        "settings": overrides,
-        "top1": round(result.scores.top1, 4),
-        "num_clips": result.scores.num_clips,
-        "mean_class_accuracy": round(result.scores.mean_class_accuracy, 4),
-        "per_class": {score.name: score.accuracy for score in result.scores.per_class},
-        "minutes": None if resumed else round(seconds / 60, 2),
-        "training_minutes": round(sum(row["seconds"] for row in curves) / 60, 2),
-        "threads": torch.get_num_threads(),
-        "waiting_fraction": round(waiting, 4),
-        "parameters": predictor.card.parameters,
-        "macs_per_clip": predictor.card.macs_per_clip,
-        "curve": [round(row.get("validation_top1", float("nan")), 4) for row in curves],
-        **circumstances("python -m benchmarks.shrec2017", torch=torch.__version__),
-    }
+    row = train_row(name, config, folder, split="validation", command="python -m benchmarks.shrec2017", anew=anew)
+    return {**row, "settings": overrides}
 
 
 def show(rows: list[dict[str, Any]]) -> None:
