@@ -31,10 +31,11 @@ from mudra.cells.cell import (
     MapState,
     apply_gate,
     check_choices,
-    init_he_normal,
     per_frame,
     resolve_channels,
 )
+from mudra.cells.fused import pool, remember, tanh
+from mudra.cells.separable import build_separable, init_as_paper
 from mudra.config import Config, OddInt
 
 
@@ -111,41 +112,29 @@ class GatedConvLSTMCell(Cell):
         # The outputs hold i, f, o, in this order.
         self.input_to_gates = nn.Linear(in_channels, 3 * hidden_channels)
         self.hidden_to_gates = nn.Linear(hidden_channels, 3 * hidden_channels, bias=False)
-        self.input_to_candidate = _separable(in_channels, hidden_channels, kernel_size, bias=True)
-        self.hidden_to_candidate = _separable(hidden_channels, hidden_channels, kernel_size, bias=False)
+        self.input_to_candidate = build_separable(in_channels, hidden_channels, kernel_size, bias=True)
+        self.hidden_to_candidate = build_separable(hidden_channels, hidden_channels, kernel_size, bias=False)
         if initialisation == "paper":
-            self._init_as_paper()
+            init_as_paper(self)
         if forget_bias:
             assert self.input_to_gates.bias is not None
             nn.init.constant_(self.input_to_gates.bias[hidden_channels : 2 * hidden_channels], forget_bias)
 
-    def _init_as_paper(self) -> None:
-        nn.init.constant_(self.input_to_gates.weight, 1.0 / self.in_channels)
-        nn.init.constant_(self.hidden_to_gates.weight, 1.0 / self.hidden_channels)
-        nn.init.zeros_(self.input_to_gates.bias)
-        for conv in [*self.input_to_candidate, *self.hidden_to_candidate]:
-            assert isinstance(conv, nn.Conv2d)
-            # Keras counts every input channel into the fan-in of a depthwise kernel too; that is what was trained.
-            init_he_normal(conv.weight, fan_in=conv.in_channels * conv.weight[0, 0].numel())
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
-
     def precompute(self, x_BTCHW: Tensor) -> tuple[Tensor, ...]:
-        gates_BTE = self.input_to_gates(x_BTCHW.mean(dim=(-2, -1)))
-        return gates_BTE, per_frame(self.input_to_candidate, x_BTCHW)
+        x_BTCHW, mean_BTC = pool(x_BTCHW)
+        return self.input_to_gates(mean_BTC), per_frame(self.input_to_candidate, x_BTCHW)
+
+    def inspect(self, from_input: tuple[Tensor, ...], state: MapState) -> dict[str, Tensor]:
+        gates_BE, g_BDHW = from_input
+        hidden_BDHW, mean_BD = pool(state.hidden_BDHW)
+        gates_BE = gates_BE + self.hidden_to_gates(mean_BD)
+        i_BD, f_BD, o_BD = apply_gate(gates_BE, self.gate_activation).chunk(3, dim=1)
+        return {
+            "input_gate": i_BD[..., None, None],
+            "forget_gate": f_BD[..., None, None],
+            "output_gate": o_BD[..., None, None],
+            "candidate": tanh(g_BDHW + self.hidden_to_candidate(hidden_BDHW)),
+        }
 
     def forward(self, from_input: tuple[Tensor, ...], state: MapState) -> MapState:
-        gates_BE, candidate_BDHW = from_input
-        gates_BE = gates_BE + self.hidden_to_gates(state.hidden_BDHW.mean(dim=(-2, -1)))
-        i_BD, f_BD, o_BD = apply_gate(gates_BE, self.gate_activation).chunk(3, dim=1)
-        g_BDHW = (candidate_BDHW + self.hidden_to_candidate(state.hidden_BDHW)).tanh()
-        memory_BDHW = f_BD[..., None, None] * state.memory_BDHW + i_BD[..., None, None] * g_BDHW
-        hidden_BDHW = o_BD[..., None, None] * memory_BDHW.tanh()
-        return MapState(hidden_BDHW, memory_BDHW)
-
-
-def _separable(in_channels: int, out_channels: int, kernel_size: int, *, bias: bool) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, in_channels, kernel_size, padding=kernel_size // 2, groups=in_channels, bias=False),
-        nn.Conv2d(in_channels, out_channels, 1, bias=bias),
-    )
+        return remember(self.inspect(from_input, state), state.memory_BDHW)

@@ -122,3 +122,77 @@ def gated_step(
         memory_DHW[at] = opening["f"][d] * state.memory_DHW[at] + opening["i"][d] * g
         hidden_DHW[at] = opening["o"][d] * math.tanh(memory_DHW[at])
     return State(hidden_DHW, memory_DHW)
+
+
+def transition(x_CHW: Array, hidden_DHW: Array, weights: CandidateWeights) -> Array:
+    """The form that equations 13, 17 and 21 share: tanh(W_x * X + W_h * H + b)."""
+    from_input = convolve_separably(x_CHW, weights.input_depthwise_CKK, weights.input_pointwise_DC)
+    from_hidden = convolve_separably(hidden_DHW, weights.hidden_depthwise_DKK, weights.hidden_pointwise_DD)
+    out_DHW = np.zeros_like(from_hidden)
+    for at in np.ndindex(out_DHW.shape):
+        out_DHW[at] = math.tanh(from_input[at] + from_hidden[at] + weights.bias_D[at[0]])
+    return out_DHW
+
+
+def attention_over_map(x_CHW: Array, state: State, attention: CandidateWeights, score_DKK: Array) -> Array:
+    """Equations 17 and 18, written as they stand: exponentials over their sum."""
+    z_HW = convolve(transition(x_CHW, state.hidden_DHW, attention), score_DKK[None])[0]
+    exponentials = [math.exp(float(z)) for z in z_HW.ravel()]
+    return np.array([e / sum(exponentials) for e in exponentials]).reshape(z_HW.shape)
+
+
+def input_attention_step(
+    x_CHW: Array,
+    state: State,
+    gates: dict[str, GateWeights],
+    candidate: CandidateWeights,
+    attention: CandidateWeights,
+    score_DKK: Array,
+    gate: Gate,
+) -> State:
+    """Equations 17-19, and then 8-15 with X~ in the place of X."""
+    map_HW = attention_over_map(x_CHW, state, attention, score_DKK)
+    seen_CHW = np.array([channel * map_HW for channel in x_CHW])
+    return gated_step(seen_CHW, state, gates, candidate, gate)
+
+
+class ScoreWeights(NamedTuple):
+    """What the outer separable convolution of equation 21 has."""
+
+    depthwise_DKK: Array
+    pointwise_DD: Array
+
+
+def attention_of_channels(x_CHW: Array, state: State, attention: CandidateWeights, score: ScoreWeights) -> Array:
+    """Equations 21 and 22, written as they stand: exponentials over the channel's greatest."""
+    z_DHW = convolve_separably(transition(x_CHW, state.hidden_DHW, attention), score.depthwise_DKK, score.pointwise_DD)
+    out_DHW = np.zeros_like(z_DHW)
+    for d, row, column in np.ndindex(out_DHW.shape):
+        greatest = max(math.exp(float(z)) for z in z_DHW[d].ravel())
+        out_DHW[d, row, column] = math.exp(float(z_DHW[d, row, column])) / greatest
+    return out_DHW
+
+
+def gate_attention_step(
+    x_CHW: Array,
+    state: State,
+    gates: dict[str, GateWeights],
+    candidate: CandidateWeights,
+    attention: CandidateWeights,
+    score: ScoreWeights,
+    gate: Gate,
+) -> State:
+    """Equations 8-15 with attention for the one gate that `gates` leaves out."""
+    x_C, hidden_D = pool(x_CHW), pool(state.hidden_DHW)
+    attended_DHW = attention_of_channels(x_CHW, state, attention, score)
+    g_DHW = transition(x_CHW, state.hidden_DHW, candidate)
+    memory_DHW, hidden_DHW = np.zeros_like(state.memory_DHW), np.zeros_like(state.hidden_DHW)
+    for at in np.ndindex(memory_DHW.shape):
+        opening = dict.fromkeys("ifo", float(attended_DHW[at]))
+        for name, w in gates.items():
+            d = at[0]
+            total = dense(w.from_input_DC, x_C)[d] + dense(w.from_hidden_DD, hidden_D)[d] + float(w.bias_D[d])
+            opening[name] = gate(total)
+        memory_DHW[at] = opening["f"] * state.memory_DHW[at] + opening["i"] * g_DHW[at]
+        hidden_DHW[at] = opening["o"] * math.tanh(memory_DHW[at])
+    return State(hidden_DHW, memory_DHW)

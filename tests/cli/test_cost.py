@@ -1,8 +1,10 @@
-"""`mudra cost`: the counts, as text and as JSON."""
+"""`mudra cost`: the counts of a recipe and of a cell, as text and as JSON."""
 
 from __future__ import annotations
 
 import json
+
+import pytest
 
 from tests.cli.conftest import Mudra
 
@@ -41,3 +43,80 @@ def test_an_unknown_recipe_is_refused(mudra: Mudra) -> None:
     outcome = mudra("cost", "zhang2018/table1/variant_c1")
     assert outcome.code == 2
     assert "did you mean" in outcome.err
+
+
+SIZE = ("in_channels=256", "hidden_channels=256", "kernel_size=3", "--map", "28x28")
+
+
+@pytest.mark.parametrize(
+    ("cell", "weights", "biases", "macs_per_step", "paper_mult_adds"),
+    [
+        ("conv_lstm", 4_718_592, 1_024, 3_699_376_128, 3_699_376_128),
+        ("gated_conv_lstm", 528_896, 1_024, 106_766_336, 414_654_464),
+        ("input_attention_conv_lstm", 666_880, 1_280, 214_945_792, 522_833_920),
+        ("input_gate_attention_conv_lstm", 601_344, 1_024, 266_194_944, 471_453_696),
+        ("output_gate_attention_conv_lstm", 601_344, 1_024, 266_194_944, 471_453_696),
+    ],
+)
+def test_a_cells_json(
+    mudra: Mudra, cell: str, weights: int, biases: int, macs_per_step: int, paper_mult_adds: int
+) -> None:
+    outcome = mudra("cost", "--cell", cell, *SIZE, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == {
+        "weights": weights,
+        "biases": biases,
+        "macs_per_step": macs_per_step,
+        "paper_weights": weights,
+        "paper_mult_adds": paper_mult_adds,
+    }
+
+
+def test_a_cell_without_a_formula_has_none(mudra: Mudra) -> None:
+    found = json.loads(mudra("cost", "--cell", "bidirectional", "in_channels=4", "cell=gated_conv_lstm", "--json").out)
+    assert (found["paper_weights"], found["paper_mult_adds"]) == (None, None)
+    table = mudra("cost", "--cell", "bidirectional", "in_channels=4").out
+    assert table.splitlines()[0] == "bidirectional: 4 channels into 8, one frame of 28x28"
+    assert table.splitlines()[-1].split()[-1] == "-"
+
+
+def test_a_cells_table_has_both_conventions(mudra: Mudra) -> None:
+    lines = mudra("cost", "--cell", "gated_conv_lstm", *SIZE).out.splitlines()
+    assert lines[0] == "gated_conv_lstm: 256 channels into 256, one frame of 28x28"
+    assert [line.split() for line in lines[1:]] == [
+        ["counted", "paper"],
+        ["weights", "528,896", "528,896"],
+        ["biases", "1,024", "-"],
+        ["MAC", "per", "step", "106,766,336", "414,654,464"],
+    ]
+
+
+def test_the_map_is_width_by_height_and_that_of_the_paper_unless_given(mudra: Mudra) -> None:
+    words = ("cost", "--cell", "conv_lstm", "in_channels=2")
+    assert "one frame of 5x7" in mudra(*words, "--map", "5x7").out
+    left_out, given = (mudra(*words, *more, "--json").out for more in ((), ("--map", "28x28")))
+    assert left_out == given
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--cell", "gated_conv_lst", "in_channels=4"),
+            "no cell 'gated_conv_lst'\n  hint: did you mean 'gated_conv_lstm'?",
+        ),
+        (("--cell", "conv_lstm", "in_chanels=4"), "unknown key 'in_chanels'"),
+        (("--cell", "conv_lstm"), "cell 'conv_lstm': in_channels is missing"),
+        (("--cell", "conv_lstm", "in_channels=4", "kernel_size=4"), "4 is not an odd number"),
+        (("--cell", "conv_lstm", "in_channels=4", "--map", "28"), "--map is '28', wanted WIDTHxHEIGHT"),
+        (("--cell", "conv_lstm", "in_channels=4", "--map", "28x0"), "--map is '28x0', wanted WIDTHxHEIGHT"),
+        (("--cell", "conv_lstm", "in_channels=4", "--map", "axb"), "hint: for example --map 28x28"),
+        (("--cell", "conv_lstm", "ours/small"), "'ours/small' is not an override"),
+        (("ours/small", "--map", "28x28"), "--map is for one cell\n  hint: add --cell NAME"),
+        ((), "nothing to count\n  hint: give a recipe (mudra list recipes) or --cell NAME"),
+    ],
+)
+def test_a_wrong_word_is_refused_with_what_mends_it(mudra: Mudra, words: tuple[str, ...], said: str) -> None:
+    outcome = mudra("cost", *words)
+    assert outcome.code == 2
+    assert said in outcome.err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
+import pkgutil
 import re
 import typing
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mudra import cells
-from mudra.cells import AnyCellConfig, Cell, MapState, unroll
+from mudra.cells import AnyCellConfig, AnyRecurrentLayerConfig, Cell, MapState, unroll
 from mudra.config import Config, configs_in
 
 CONFIGS = configs_in(AnyCellConfig)
@@ -150,6 +152,31 @@ def test_a_state_goes_through_unchanged(config_type: type[Config]) -> None:
 
 
 @every_cell
+def test_what_a_step_consists_of_makes_the_step(config_type: type[Config]) -> None:
+    cell, x_BTCHW = build(config_type).double(), random_maps(num_frames=2).double()
+    state = cell.step(x_BTCHW[:, 0])
+    from_input = tuple(part[:, 1] for part in cell.precompute(x_BTCHW))
+    inside = cell.inspect(from_input, state)
+    memory_BDHW = inside["forget_gate"] * state.memory_BDHW + inside["input_gate"] * inside["candidate"]
+    after = cell(from_input, state)
+    torch.testing.assert_close(after.memory_BDHW, memory_BDHW)
+    torch.testing.assert_close(after.hidden_BDHW, inside["output_gate"] * memory_BDHW.tanh())
+
+
+@every_cell
+def test_what_a_step_consists_of_has_known_names_shapes_and_ranges(config_type: type[Config]) -> None:
+    cell, x_BTCHW = build(config_type), random_maps(num_frames=1)
+    inside = cell.inspect(tuple(part[:, 0] for part in cell.precompute(x_BTCHW)), cell.step(x_BTCHW[:, 0]))
+    gates = ["input_gate", "forget_gate", "output_gate"]
+    assert {*gates, "candidate"} <= inside.keys() <= {*gates, "candidate", "attention"}
+    for name in (*gates, *({"attention"} & inside.keys())):
+        assert 0 <= inside[name].min() <= inside[name].max() <= 1, name
+        assert inside[name].ndim == 4
+    assert all(inside[name].shape in {(2, HIDDEN_CHANNELS, 1, 1), (2, HIDDEN_CHANNELS, 5, 7)} for name in gates)
+    assert inside["candidate"].shape == (2, HIDDEN_CHANNELS, 5, 7)
+
+
+@every_cell
 def test_the_config_survives_yaml(config_type: type[Config], tmp_path: Path) -> None:
     config = config_type.from_mapping({"in_channels": 3, "hidden_channels": 5, "kernel_size": 5, "forget_bias": 1.0})
     path = tmp_path / "cell.yaml"
@@ -192,9 +219,15 @@ def test_names_share_a_stem(config_type: type[Config]) -> None:
     assert config_type.__module__ == f"mudra.cells.{kind}"
 
 
-def test_every_file_of_the_room_is_registered() -> None:
-    files = {path.stem for path in Path(cells.__file__).parent.glob("*.py")} - {"__init__", "cell"}
-    assert files == {config.model_fields["kind"].default for config in CONFIGS}
+def test_every_config_of_the_room_is_registered() -> None:
+    modules = [importlib.import_module(f"mudra.cells.{found.name}") for found in pkgutil.iter_modules(cells.__path__)]
+    here = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Config) and value.__module__ == module.__name__
+    ]
+    assert set(here) == set(configs_in(AnyRecurrentLayerConfig))
 
 
 def test_the_union_is_told_apart_by_kind() -> None:
