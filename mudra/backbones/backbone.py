@@ -33,6 +33,12 @@ class Backbone(nn.Module, ABC):
     def forward(self, x_BTCHW: Tensor) -> Tensor:
         """Return the maps of the clips."""
 
+    def load_pretrained(self) -> None:
+        """Load the published weights that training starts from, where the config names any.
+
+        Called once, when training starts; building reads no file, so that a finished run needs none.
+        """
+
 
 def scale_channels(channels: int, width: float) -> int:
     """Return `channels` times `width`, rounded to a multiple of 8 (never below 8) unless the width is 1.

@@ -1,8 +1,10 @@
-"""Res3D, blocks 1 to 4 as the gesture network uses them: short 3-D residual units that keep maps large.
+"""Res3D: 3-D residual units; at the defaults blocks 1 to 4 as the gesture network uses them, which keep maps large.
 
 Source: Zhang et al. 2018, section 2.1 and figure 1; the layer table after its released code.
 Differs: at the defaults in one thing: weights start from a normal of Keras' variance that is not cut off at two
-standard deviations. `width`, `channels`, `stem_kernel` and the strides scale the network down.
+standard deviations. `width`, `channels`, `stem_kernel` and the strides change the network; `TRAN2017_CHANNELS` with
+`TRAN2017_STRIDES` are the whole Res3D-18 of Tran et al. 2017 (arXiv:1708.05038, table 1), but for block 2's shortcut,
+which is a 1x1x1 convolution here as in the released code of Zhang et al. 2018.
 
     clip -> 3x7x7 conv /(1,2,2) -> block 2 -> block 3 /(2,2,2) -> block 4 -> maps
 
@@ -16,15 +18,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from mudra.backbones.backbone import KERAS_NORM_EPS, KERAS_NORM_MOMENTUM, Backbone, scale_channels
 from mudra.backbones.padding import PaddingMode, check_padding, pad_same
 from mudra.config import Config, OddInt
+from mudra.errors import ConfigError
 
 Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
 
+# Blocks 1 to 5, each after the second at half of the size before it.
+TRAN2017_CHANNELS = (64, 64, 128, 256, 512)
+TRAN2017_STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2))
 
 # oneDNN's bf16 weight gradient of a 3-D convolution is wrong, and often not a number, on maps of just two frames (seen
 # with torch 2.15 on a processor with AVX-512 bf16); such small maps are computed in float32.
@@ -32,7 +38,7 @@ BROKEN_BF16_FRAMES = 2
 
 
 class Res3DConfig(Config):
-    """Blocks 1 to 4 of Res3D."""
+    """3-D residual blocks; blocks 1 to 4 of Res3D."""
 
     kind: Literal["res3d"] = "res3d"
 
@@ -40,8 +46,8 @@ class Res3DConfig(Config):
     """Channels of the clip (C); None inside a network: as many as the clip has."""
     width: PositiveFloat = 1.0
     """Factor on all channel counts, rounded to multiples of 8."""
-    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (64, 64, 128, 256)
-    """Channels of the stem and of blocks 2, 3 and 4, before `width`."""
+    channels: tuple[PositiveInt, ...] = (64, 64, 128, 256)
+    """Channels of the stem and of blocks 2, 3, 4, ..., before `width`."""
     num_units: PositiveInt = 2
     """Residual units of each block."""
     stem_kernel: Triple = (3, 7, 7)
@@ -50,8 +56,8 @@ class Res3DConfig(Config):
     """Frames that the residual units' kernels span; with 1, and 1 in `stem_kernel`, each frame stays by itself."""
     stem_stride: Triple = (1, 2, 2)
     """Stride of the first convolution: frames, rows, columns."""
-    block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1))
-    """Strides of blocks 2, 3 and 4: frames, rows, columns."""
+    block_strides: tuple[Triple, ...] = ((1, 1, 1), (2, 2, 2), (1, 1, 1))
+    """Strides of blocks 2, 3, 4, ...: frames, rows, columns; as many as there are blocks."""
     padding: PaddingMode = "tf_same"
     """`tf_same` (the released code's numbers) or `symmetric`."""
     norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = KERAS_NORM_MOMENTUM
@@ -60,6 +66,13 @@ class Res3DConfig(Config):
     zero_init_residual: bool = False
     """Start every unit as its shortcut: the last normalisation of its inner path scales by zero (Goyal et al. 2017,
     arXiv:1706.02677, section 5.1)."""
+
+    @model_validator(mode="after")
+    def _check_blocks(self) -> Res3DConfig:
+        complaint = _complain_of_blocks(self.channels, self.block_strides)
+        if complaint:
+            raise ValueError(complaint)
+        return self
 
     def build(self, in_channels: int | None = None) -> Res3D:
         """Return the backbone for clips of `in_channels` channels."""
@@ -146,18 +159,18 @@ class Res3D(Backbone):
     Args:
         in_channels: Channels of the clip (C).
         width: Factor on all channel counts, rounded to multiples of 8.
-        channels: Channels of the stem and of blocks 2, 3 and 4, before `width`.
+        channels: Channels of the stem and of blocks 2, 3, 4, ..., before `width`.
         num_units: Residual units of each block.
         stem_kernel: Kernel of the first convolution: frames, rows, columns.
         kernel_frames: Frames that the kernels of the residual units span.
         stem_stride: Stride of the first convolution: frames, rows, columns.
-        block_strides: Strides of blocks 2, 3 and 4: frames, rows, columns.
+        block_strides: Strides of blocks 2, 3, 4, ...: frames, rows, columns.
         padding: `tf_same` or `symmetric`.
         norm_momentum: Share of each batch in the running statistics of batch normalisation.
         zero_init_residual: Start every unit as its shortcut.
 
     Raises:
-        ConfigError: If there is no such padding.
+        ConfigError: If there is no such padding, or another number of strides than of blocks.
 
     Example:
         >>> import torch
@@ -170,16 +183,19 @@ class Res3D(Backbone):
         *,
         in_channels: int = 3,
         width: float = 1.0,
-        channels: tuple[int, int, int, int] = (64, 64, 128, 256),
+        channels: tuple[int, ...] = (64, 64, 128, 256),
         num_units: int = 2,
         stem_kernel: Triple = (3, 7, 7),
         kernel_frames: int = 3,
         stem_stride: Triple = (1, 2, 2),
-        block_strides: tuple[Triple, Triple, Triple] = ((1, 1, 1), (2, 2, 2), (1, 1, 1)),
+        block_strides: tuple[Triple, ...] = ((1, 1, 1), (2, 2, 2), (1, 1, 1)),
         padding: PaddingMode = "tf_same",
         norm_momentum: float = KERAS_NORM_MOMENTUM,
         zero_init_residual: bool = False,
     ) -> None:
+        complaint = _complain_of_blocks(channels, block_strides)
+        if complaint:
+            raise ConfigError(complaint)
         stem, *rest = (scale_channels(count, width) for count in channels)
         time_stride = stem_stride[0]
         for stride in block_strides:
@@ -214,3 +230,13 @@ class Res3D(Backbone):
         x_BCTHW = self.stem(x_BCTHW).relu_()
         maps: Tensor = self.units(x_BCTHW)
         return maps.transpose(1, 2)
+
+
+def _complain_of_blocks(channels: tuple[int, ...], block_strides: tuple[Triple, ...]) -> str:
+    """Say what is wrong with the blocks; nothing if nothing is."""
+    if len(channels) >= 2 and len(block_strides) == len(channels) - 1:
+        return ""
+    return (
+        f"channels names a stem and {max(len(channels) - 1, 0)} blocks, block_strides {len(block_strides)}; "
+        "wanted the stem and at least one block, and a stride for each block"
+    )

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mudra.heads.dense_classifier import DenseClassifier as DenseClassifier
+from mudra.heads.dense_classifier import DenseClassifierConfig as DenseClassifierConfig
 from mudra.heads.mean_classifier import MeanClassifier as MeanClassifier
 from mudra.heads.mean_classifier import MeanClassifierConfig as MeanClassifierConfig
 
-AnyHeadConfig = Annotated[MeanClassifierConfig, Field(discriminator="kind")]
+AnyHeadConfig = Annotated[MeanClassifierConfig | DenseClassifierConfig, Field(discriminator="kind")]

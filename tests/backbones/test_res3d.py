@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mudra.backbones import Res3D, Res3DConfig
+from mudra.backbones import TRAN2017_CHANNELS, TRAN2017_STRIDES, Res3D, Res3DConfig
 from mudra.backbones.padding import PaddingMode
 from mudra.backbones.res3d import ConvNorm3d, ResidualUnit3d
 from mudra.errors import ConfigError
@@ -216,6 +217,29 @@ def test_build_takes_the_clips_channels_and_else_its_own() -> None:
 def test_an_unknown_padding_is_refused() -> None:
     with pytest.raises(ConfigError, match="padding is 'same'"):
         Res3D(width=0.125, padding="same")  # type: ignore[arg-type]
+
+
+def test_the_whole_res3d_has_the_size_of_torchvisions_but_for_one_shortcut() -> None:
+    network = Res3D(channels=TRAN2017_CHANNELS, block_strides=TRAN2017_STRIDES)
+    theirs = torchvision.models.video.r3d_18(weights=None)
+    theirs.fc = nn.Identity()
+    shortcut = sum(p.numel() for p in network.units[0].shortcut.parameters())
+    assert sum(p.numel() for p in network.parameters()) - shortcut == sum(p.numel() for p in theirs.parameters())
+    assert (network.out_channels, network.time_stride) == (512, 8)
+    with torch.no_grad():
+        narrow = Res3D(channels=TRAN2017_CHANNELS, block_strides=TRAN2017_STRIDES, width=0.125)
+        assert narrow(torch.zeros(1, 8, 3, 112, 112)).shape == (1, 1, 64, 7, 7)
+
+
+@pytest.mark.parametrize(
+    "values", [{"channels": (8, 8, 8)}, {"block_strides": ((1, 1, 1),)}, {"channels": (8,), "block_strides": ()}]
+)
+def test_another_number_of_strides_than_of_blocks_is_refused(values: dict[str, Any]) -> None:
+    wanted = r"channels names a stem and \d blocks, block_strides \d; wanted the stem and at least one block"
+    with pytest.raises(ConfigError, match=wanted):
+        Res3D(**values)
+    with pytest.raises(ConfigError, match=wanted):
+        Res3DConfig.from_mapping(values)
 
 
 def test_bf16_gradients_are_finite_and_repeat_on_maps_of_two_frames() -> None:

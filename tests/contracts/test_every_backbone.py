@@ -27,10 +27,24 @@ def build(config_type: type[Config]) -> Backbone:
     config: Any = config_type.from_mapping({"width": 0.05})
     backbone: Backbone = config.build(IN_CHANNELS)
     generator = torch.Generator().manual_seed(7)
-    for name, parameter in backbone.named_parameters():
-        if "norm" in name:
-            nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
+    for module in backbone.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for parameter in module.parameters():
+                nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
     return backbone.eval()
+
+
+def other_config(config_type: type[Config]) -> Any:
+    """A config with other values than the defaults, as far as the backbone has the setting."""
+    values = {
+        "width": 0.5,
+        "padding": "symmetric",
+        "norm": "conv",
+        "depth": 18,
+        "norm_momentum": 0.3,
+        "initialisation": "he_normal",
+    }
+    return config_type.from_mapping({name: v for name, v in values.items() if name in config_type.model_fields})
 
 
 def random_clip(num_clips: int = 2, num_frames: int = 4, size: tuple[int, int] = (16, 24)) -> torch.Tensor:
@@ -76,7 +90,7 @@ def test_bfloat16_computes_nearly_the_same(config_type: type[Config]) -> None:
 
 @every_backbone
 def test_the_config_survives_yaml(config_type: type[Config], tmp_path: Path) -> None:
-    config = config_type.from_mapping({"width": 0.5, "padding": "symmetric"})
+    config = other_config(config_type)
     path = tmp_path / "backbone.yaml"
     path.write_text(config.to_yaml())
     assert config_type.from_yaml(path) == config
@@ -94,10 +108,18 @@ def test_constructor_and_config_agree(config_type: type[Config]) -> None:
 @every_backbone
 def test_build_hands_on_every_value(config_type: type[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     module, name = inspect.getmodule(config_type), type(build(config_type)).__name__
-    config: Any = config_type.from_mapping({"width": 0.5, "padding": "symmetric", "norm_momentum": 0.3})
+    config = other_config(config_type)
     monkeypatch.setattr(module, name, lambda **arguments: arguments)
     expected = {name: getattr(config, name) for name in config_type.model_fields if name != "kind"}
     assert config.build(7) == expected | {"in_channels": 7}
+
+
+@every_backbone
+def test_loading_published_weights_needs_none(config_type: type[Config]) -> None:
+    backbone = build(config_type)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbone.load_pretrained()
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
 @every_backbone

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mudra.backbones import Res3DConfig
-from mudra.cells import Cell, ConvLSTMConfig, GatedConvLSTMConfig, unroll
+from mudra.backbones import AnyBackboneConfig, C3DConfig, ConvTopConfig, Res3DConfig, ResNetConfig, Stage
+from mudra.cells import BidirectionalConfig, Cell, ConvLSTMConfig, GatedConvLSTMConfig, unroll
 from mudra.errors import ModelError
-from mudra.heads import MeanClassifierConfig
+from mudra.heads import DenseClassifierConfig, MeanClassifierConfig
 from mudra.models import GestureNet, GestureNetConfig
 
 
@@ -53,6 +54,84 @@ def test_parts_may_be_left_out() -> None:
     torch.testing.assert_close(network(clip_BTCHW), network.head(network.backbone(clip_BTCHW)))
     assert isinstance(network.top, nn.Identity)
     assert network.forward_stream(clip_BTCHW).states == ()
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [C3DConfig(stages=(Stage(32, 1, (1, 2, 2)), Stage(64, 2, (2, 2, 2)))), ResNetConfig(depth=18), Res3DConfig()],
+    ids=lambda config: config.kind,
+)
+def test_any_backbone_feeds_the_cells(backbone: AnyBackboneConfig) -> None:
+    network, clip_BTCHW = small(backbone=backbone, top=ConvTopConfig(), head=DenseClassifierConfig()), random_clip()
+    maps_BTCHW = network.backbone(clip_BTCHW)
+    hidden, _ = network.recur(maps_BTCHW)
+    assert hidden.shape[:2] == (2, -(-8 // network.backbone.time_stride))
+    torch.testing.assert_close(network(clip_BTCHW), network.head(network.top(hidden)))
+
+
+def test_a_resnet_alone_is_the_mean_of_its_frames() -> None:
+    network, clip_BTCHW = small(backbone=ResNetConfig(depth=18), cells=(), top=None), random_clip(num_frames=3)
+    per_frame_BK = torch.stack([network(clip_BTCHW[:, t : t + 1]) for t in range(3)]).mean(dim=0)
+    torch.testing.assert_close(network(clip_BTCHW), per_frame_BK)
+
+
+def test_width_reaches_a_heads_hidden_layers() -> None:
+    head = DenseClassifierConfig(hidden_features=(80,), width=0.5)
+    network = small(width=0.25, cells=(), top=None, head=head)
+    assert [layer.out_features for layer in network.head.layers if isinstance(layer, nn.Linear)] == [10, 5]
+
+
+def test_both_directions_are_joined_before_the_next_layer() -> None:
+    cells = (BidirectionalConfig(hidden_channels=160), GatedConvLSTMConfig(hidden_channels=320))
+    network, clip_BTCHW = small(cells=cells), random_clip()
+    assert [(cell.in_channels, cell.hidden_channels) for cell in network.cells] == [(16, 16), (16, 16)]
+    turned = small(cells=(BidirectionalConfig(),), top=None)
+    assert turned.head.dense.in_features == 2 * turned.backbone.out_channels
+    # What the last frame shows reaches the first hidden map.
+    other = clip_BTCHW.clone()
+    other[:, -1] += 1.0
+    before, after = (turned.recur(turned.backbone(clip))[0][:, 0] for clip in (clip_BTCHW, other))
+    assert not torch.allclose(before, after)
+
+
+def test_layers_that_need_the_whole_clip_refuse_a_stream() -> None:
+    network = small(cells=(GatedConvLSTMConfig(), BidirectionalConfig()))
+    with pytest.raises(ModelError, match=r"cells\.1 \(Bidirectional\) runs backwards too.*\n  hint: give whole clips"):
+        network.forward_stream(random_clip())
+
+
+def test_steps_computed_again_give_the_same_gradients() -> None:
+    cells = (ConvLSTMConfig(), GatedConvLSTMConfig())
+    kept, recomputed = small(cells=cells), small(cells=cells, recompute_steps=True)
+    recomputed.load_state_dict(kept.state_dict())
+    sizes = []
+    for network in (kept, recomputed):
+        saved: list[Tensor] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, saved=saved: (saved.append(x), x)[1], lambda x: x):
+            loss = network(random_clip(num_frames=16)).square().sum()
+        sizes.append(sum(x.numel() for x in saved))
+        loss.backward()
+    assert sizes[1] < sizes[0]
+    for one, other in zip(kept.parameters(), recomputed.parameters(), strict=True):
+        assert one.grad is not None
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_published_weights_are_loaded_when_asked_for(tmp_path: Path) -> None:
+    backbone = ResNetConfig(depth=18, width=0.125)
+    weights = backbone.build(3).state_dict()
+    torch.save(weights, tmp_path / "weights.pt")
+    named = backbone.model_copy(update={"pretrained": str(tmp_path / "weights.pt")})
+    network = GestureNet(num_classes=5, in_channels=3, backbone=named, cells=(), top=None)
+    assert not torch.equal(network.backbone.get_parameter("conv1.weight"), weights["conv1.weight"])
+    network.load_pretrained()
+    assert all(torch.equal(value, weights[name]) for name, value in network.backbone.state_dict().items())
+    missing = GestureNet(
+        num_classes=5, in_channels=3, backbone=backbone.model_copy(update={"pretrained": "nowhere.pt"}), cells=()
+    )
+    with pytest.raises(ModelError, match="no such file of weights"):
+        missing.load_pretrained()
+    small().load_pretrained()  # nothing is named
 
 
 def test_one_piece_of_a_stream_is_the_whole_clip() -> None:
