@@ -48,12 +48,13 @@ class RelativeDepthChannels(Config):
     num_channels: Literal[2] = 2
     """Channels that come out."""
 
-    def apply(self, depth_TCHW: Tensor, *, stretch: float = 1.0) -> Tensor:
+    def apply(self, depth_TCHW: Tensor, *, stretch: float = 1.0, offset_mm: float = 0.0) -> Tensor:
         """Return relative depth and measured share.
 
         Args:
             depth_TCHW: Two channels: depth in millimetres times measured share, and measured share in [0, 1].
             stretch: Factor on distances from the reference, drawn in training.
+            offset_mm: Added to these distances, drawn in training.
         """
         measured = depth_TCHW[:, 1:].clamp(0.0, 1.0)
         known = measured > MIN_MEASURED
@@ -61,7 +62,8 @@ class RelativeDepthChannels(Config):
         # Every second row and column is plenty for a median.
         sure = (measured > 0.5)[..., ::2, ::2]
         reference_mm = depth_mm[..., ::2, ::2][sure].median() if sure.any() else depth_mm.new_zeros(())
-        relative = (depth_mm - reference_mm).mul(stretch).clamp(-self.clip_mm, self.clip_mm) / self.scale_mm
+        away_mm = (depth_mm - reference_mm) * stretch + offset_mm
+        relative = away_mm.clamp(-self.clip_mm, self.clip_mm) / self.scale_mm
         return torch.cat([torch.where(known, relative, 0.0), measured], dim=1)
 
 
@@ -81,11 +83,11 @@ class LevelDepthChannels(Config):
     num_channels: Annotated[int, Field(ge=1, le=3)] = 3
     """Copies of the one channel."""
 
-    def apply(self, depth_TCHW: Tensor, *, stretch: float = 1.0) -> Tensor:
+    def apply(self, depth_TCHW: Tensor, *, stretch: float = 1.0, offset_mm: float = 0.0) -> Tensor:
         """Return levels; `stretch` scales them about the middle. Nothing measured is level 0."""
         measured = depth_TCHW[:, 1:].clamp(0.0, 1.0)
         depth_mm = depth_TCHW[:, :1] / measured.clamp_min(MIN_MEASURED)
-        level = ((depth_mm - self.near_mm) / (self.far_mm - self.near_mm) * 255.0).clamp(0.0, 255.0)
+        level = ((depth_mm + offset_mm - self.near_mm) / (self.far_mm - self.near_mm) * 255.0).clamp(0.0, 255.0)
         level = torch.where(measured > MIN_MEASURED, (level - 127.5) * stretch + 127.5, 0.0)
         return ((level - self.mean) / self.divisor).expand(-1, self.num_channels, -1, -1)
 
@@ -94,16 +96,18 @@ AnyDepthChannels = Annotated[RelativeDepthChannels | LevelDepthChannels, Field(d
 
 
 class FlowChannels(Config):
-    """Two channels: x and y motion, bounded."""
+    """Two channels, x and y motion, bounded; a third, on request, for how fast it is."""
 
     scale_px: PositiveFloat = 4.0
     """How many pixels per frame, in pixels of the clip, become 1."""
     clip_px: PositiveFloat = 20.0
     """Faster than this counts as this fast (Simonyan and Zisserman 2014, arXiv:1406.2199, bound flow alike)."""
-
-    num_channels: Literal[2] = 2
-    """Channels that come out."""
+    num_channels: Literal[2, 3] = 2
+    """Channels that come out; 3 adds the speed, so that a network of colour pictures can go on with flow pictures."""
 
     def apply(self, flow_TCHW: Tensor) -> Tensor:
         """Return bounded motion from pixels per frame."""
+        if self.num_channels == 3:
+            speed_TCHW = torch.linalg.vector_norm(flow_TCHW, dim=1, keepdim=True)
+            flow_TCHW = torch.cat([flow_TCHW, speed_TCHW], dim=1)
         return flow_TCHW.clamp(-self.clip_px, self.clip_px) / self.scale_px

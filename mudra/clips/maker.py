@@ -184,8 +184,9 @@ class ClipMaker:
 
     def _window(self, sources: Mapping[Stream, FrameSource], primary: Stream, indices: Indices) -> Window:
         times_s = sources[primary].times_s[indices]
-        # A motion window is found in the primary's pixels: the other stream is read in the same ones.
-        frame_size = sources[primary].frame_size if self.spec.region == "motion" else None
+        # One field of view for all streams: the other one is read in the primary's pixels, whatever its own shape, or
+        # a crop would cut another place out of it.
+        frame_size = sources[primary].frame_size
         frames = {stream: self._read(sources[stream], times_s, frame_size) for stream in _measured(sources, self.spec)}
         box = None
         if self.spec.region == "motion":
@@ -196,8 +197,8 @@ class ClipMaker:
             streams[Stream.FLOW] = self._flow(sources[primary], primary, scaled[primary], indices, box)
         return Window(streams, times_s)
 
-    def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int] | None) -> Frames:
-        size = self._read_size(frame_size or source.frame_size) or frame_size
+    def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int]) -> Frames:
+        size = self._read_size(frame_size) or frame_size
         return self._read_at(source, nearest_frames(source.times_s, times_s), size)
 
     def _read_at(self, source: FrameSource, indices: Indices, size: tuple[int, int] | None) -> Frames:
@@ -268,7 +269,7 @@ class ClipMaker:
         if stream is Stream.RGB:
             return self.spec.rgb.apply(x_TCHW)
         if stream is Stream.DEPTH:
-            return self.spec.depth.apply(x_TCHW, stretch=draw.depth_stretch)
+            return self.spec.depth.apply(x_TCHW, stretch=draw.depth_stretch, offset_mm=draw.depth_offset_mm)
         return self.spec.flow.apply(x_TCHW)
 
 

@@ -75,13 +75,16 @@ def find_motion_box(frames: Frames, stream: Stream, *, margin_fraction: float, m
     return Box(middle_y - side / 2, middle_x - side / 2, side)
 
 
-def is_cut_out(depth_THW: npt.NDArray[np.generic]) -> bool:
-    """Say whether the sensor's software has kept the hand alone: most pixels are then not measured."""
-    return bool(depth_THW.astype(bool).mean() < CUT_OUT_FRACTION)
+def is_cut_out(depth: npt.NDArray[np.generic]) -> bool:
+    """Say whether the sensor's software has kept the hand alone, in a frame or in several: most is not measured."""
+    return bool(depth.astype(bool).mean() < CUT_OUT_FRACTION)
 
 
 def keep_reach(frames: Frames, *, reach_mm: float) -> Frames:
     """Return depth frames without the leftovers of a background, where a hand was cut out.
+
+    Each frame decides for itself whether it was cut out: what becomes of it does not depend on which others were read,
+    so that training, any sampling and live use see the same.
 
     Args:
         frames: Depth in millimetres, 0 where nothing was measured.
@@ -93,10 +96,8 @@ def keep_reach(frames: Frames, *, reach_mm: float) -> Frames:
         >>> keep_reach(Frames(depth, np.zeros(1)), reach_mm=200.0).frames_THWC[0, 0, :, 0].tolist()
         [500, 510, 0, 0]
     """
-    if not is_cut_out(frames.frames_THWC):
-        return frames
     kept_THWC = frames.frames_THWC.copy()
-    for frame_HWC in kept_THWC:
+    for frame_HWC in filter(is_cut_out, kept_THWC):
         depth_mm = frame_HWC[frame_HWC.astype(bool)].astype(np.float32)
         if len(depth_mm):
             off_mm = np.abs(frame_HWC.astype(np.float32) - np.median(depth_mm))

@@ -41,6 +41,6 @@ class RunCard(Config):
     metrics: dict[str, float] = {}  # noqa: RUF012  pydantic copies defaults
     """What the last validation gave."""
     left_out: tuple[str, ...] = ()
-    """Damaged recordings that training left out, with the reason."""
+    """Damaged recordings that training left out, with the reason, and how many listed ones were missing."""
     made_with: dict[str, Any] = {}  # noqa: RUF012
     """Versions, machine, date and duration."""

@@ -43,8 +43,8 @@ class ClipSpec(Config):
     region_margin_fraction: NonNegativeFloat = 0.1
     """For region `motion`: what is added around what moves, as a fraction of the window."""
     depth_reach_mm: PositiveFloat | None = None
-    """In depth where the sensor's software has cut out the hand: pixels further than this from their frame's median
-    are leftovers of the background and count as not measured. None keeps them."""
+    """In depth frames where the sensor's software has cut out the hand (most pixels are not measured): pixels further
+    than this from their frame's median are leftovers of the background and count as not measured. None keeps them."""
     crop: Literal["square", "stretch"] = "square"
     """For region `frame`: `square` cuts the largest window of the clip's shape, anywhere along the longer axis in
     training and from the middle in tests; `stretch` scales the whole frame to the clip's size."""

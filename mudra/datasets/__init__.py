@@ -24,6 +24,10 @@ from mudra.datasets.inspect import DatasetFacts as DatasetFacts
 from mudra.datasets.inspect import SplitFacts as SplitFacts
 from mudra.datasets.inspect import Spread as Spread
 from mudra.datasets.inspect import describe as describe
+from mudra.datasets.isogd import IsogdConfig as IsogdConfig
+from mudra.datasets.isogd import read_isogd as read_isogd
+from mudra.datasets.jester import JesterConfig as JesterConfig
+from mudra.datasets.jester import read_jester as read_jester
 from mudra.datasets.mirror import guess_mirror_pairs as guess_mirror_pairs
 from mudra.datasets.shrec2017 import Shrec2017Config as Shrec2017Config
 from mudra.datasets.shrec2017 import read_shrec2017 as read_shrec2017
@@ -32,6 +36,7 @@ from mudra.datasets.table import TableConfig as TableConfig
 from mudra.datasets.table import read_table as read_table
 
 AnyDatasetConfig = Annotated[
-    FolderConfig | TableConfig | Shrec2017Config | SyntheticConfig, Field(discriminator="kind")
+    FolderConfig | TableConfig | Shrec2017Config | JesterConfig | IsogdConfig | SyntheticConfig,
+    Field(discriminator="kind"),
 ]
 """Every data set that can be trained on, told apart by its `kind`."""

@@ -48,6 +48,8 @@ class DatasetCard(Config):
     """Whether no subject is in more than one split."""
     depth: DepthFormat | None = None
     """How depth levels become millimetres; None without depth."""
+    remarks: tuple[str, ...] = ()
+    """What else a user must know, one sentence or two each."""
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mudra.types import Recording
-from mudra.video import Damage, find_damage, list_frame_folders, list_videos
+from mudra.video import Damage, find_damage, list_recordings
 
 # Raise when `find_damage` learns to see more: older verdicts are then not believed.
 VERDICT_VERSION = 1
 CACHE_NAME = "verdicts.json"
+MANY_FILES = 300  # From here on, processes side by side make up for the seconds that their start takes.
 
 Progress = Callable[[int, int], None]
 
@@ -34,7 +35,7 @@ class _Verdict(NamedTuple):
 def check_recordings(
     recordings: Path | str | Iterable[Recording],
     *,
-    num_workers: int = 0,
+    num_workers: int | None = 0,
     use_cache: bool = True,
     progress: Progress | None = None,
 ) -> list[Damage]:
@@ -43,7 +44,8 @@ def check_recordings(
     Args:
         recordings: Recordings, of which colour and depth files are checked; or a file, a pattern, or a folder whose
             video files and folders of pictures are checked, whatever its form.
-        num_workers: Processes that decode side by side; 0 decodes in this one.
+        num_workers: Processes that decode side by side; 0 decodes in this one. None takes one per core for many files;
+            a script must then guard its start with `if __name__ == "__main__"`.
         use_cache: Whether verdicts on unchanged files are believed. New verdicts are written in any case.
         progress: Called with the number of files done and of all files, first with those whose verdict is kept.
 
@@ -90,17 +92,16 @@ def fingerprint(path: Path) -> list[int]:
 
 def _list_files(recordings: Path | str | Iterable[Recording]) -> list[Path]:
     if isinstance(recordings, (Path, str)):
-        videos = list_videos(recordings)
-        folders = {file.parent for file in videos}
-        # Pictures beside videos are thumbnails, not a recording.
-        found: Iterable[Path] = [*videos, *(f for f in list_frame_folders(recordings) if f not in folders)]
+        found: Iterable[Path] = list_recordings(recordings)
     else:
         found = [file for r in recordings for file in (r.path, r.depth_path) if file is not None]
     # Several spans of one long file are one file.
     return list(dict.fromkeys(file.resolve() for file in found))
 
 
-def _find_all(files: Sequence[Path], num_workers: int) -> Iterator[tuple[Path, Damage | None]]:
+def _find_all(files: Sequence[Path], num_workers: int | None) -> Iterator[tuple[Path, Damage | None]]:
+    if num_workers is None:
+        num_workers = (os.cpu_count() or 1) if len(files) >= MANY_FILES else 0
     if num_workers == 0 or len(files) < 2:
         yield from ((file, find_damage(file)) for file in files)
         return

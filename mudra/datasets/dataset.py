@@ -33,6 +33,7 @@ class Dataset:
         root: The folder that every path lies below; None where the clips are drawn and not read.
         looked_for: For each split the places that were searched, for error messages.
         notes: What a reader of the set should know about how it was read, one sentence each.
+        left_out: Which listed recordings are not there, one sentence for each list; the card of a run keeps them.
         source: Makes the frames of a recording that is no file; None where they are read from `path`.
     """
 
@@ -41,6 +42,7 @@ class Dataset:
     root: Path | None = None
     looked_for: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     source: FrameSource | None = None
 
     def split(self, name: str) -> tuple[Recording, ...]:
@@ -106,6 +108,11 @@ class Dataset:
         held = tuple(replace(r, split="validation") for r in train if r.subject in subjects)
         return replace(self, recordings={**self.recordings, "train": kept, "validation": held})
 
+    def labelled(self) -> Dataset:
+        """Return the set without the recordings of which no class is known."""
+        known = {split: tuple(r for r in found if r.label is not None) for split, found in self.recordings.items()}
+        return replace(self, recordings=known)
+
     def with_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the same recordings labelled by another list of classes, such as that of trained weights.
 
@@ -164,5 +171,5 @@ def shorten(names: Iterable[object], *, limit: int = 3) -> str:
         >>> shorten(["a", "b", "c", "d"])
         'a, b, c, ... (4 in all)'
     """
-    shown = [str(name) for name in names]
-    return ", ".join(shown[:limit]) + (f", ... ({len(shown)} in all)" if len(shown) > limit else "")
+    listed = list(names)
+    return ", ".join(map(str, listed[:limit])) + (f", ... ({len(listed)} in all)" if len(listed) > limit else "")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from mudra.datasets import shrec2017
+from mudra.datasets import isogd, jester, shrec2017
 from mudra.datasets.dataset import SPLITS, shorten
 from mudra.datasets.folder import FolderConfig, holds_classes
+from mudra.datasets.isogd import IsogdConfig
+from mudra.datasets.jester import JesterConfig
 from mudra.datasets.shrec2017 import Shrec2017Config
 from mudra.datasets.table import REQUIRED_COLUMNS, TableConfig
 from mudra.errors import DataError
 
+FileConfig = FolderConfig | TableConfig | Shrec2017Config | JesterConfig | IsogdConfig
 
-def detect(root: Path | str) -> FolderConfig | TableConfig | Shrec2017Config:
+
+def detect(root: Path | str) -> FileConfig:
     """Return the config that reads what lies at `root`, with its defaults.
 
-    Tried in this order: SHREC'17 (told by the columns of its `clips.csv`), a CSV, a folder with one CSV of
-    recordings, a folder per class.
+    Tried in this order: a published set (SHREC'17 is told by the columns of its `clips.csv`, Jester and IsoGD by the
+    names of their lists), a CSV, a folder with one CSV of recordings, a folder per class.
 
     Raises:
         DataError: If nothing of these is there, or a folder holds several CSVs; the message names what was looked for.
@@ -26,12 +30,11 @@ def detect(root: Path | str) -> FolderConfig | TableConfig | Shrec2017Config:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; wanted a CSV or a folder", hint=_nearest_parent(root))
     if root.is_file():
-        if root.suffix.lower() != ".csv":
-            raise DataError(
-                f"{root}: a file that is no CSV; wanted a CSV (path,label,...) or a folder",
-                hint="a single video is no data set: put it into a folder named after its class",
-            )
-        return Shrec2017Config(root=root.parent) if _is_shrec2017(root) else TableConfig(path=root)
+        return _detect_file(root)
+    if isogd.is_isogd(root):
+        return IsogdConfig(root=root)
+    if any(map(jester.holds_lists, jester.list_places(root))):
+        return JesterConfig(root=root)
     if any(_is_shrec2017(place / shrec2017.LIST_NAME) for place in (root, *(root / split for split in SPLITS))):
         return Shrec2017Config(root=root)
     tables = [path for path in sorted(root.glob("*.csv")) if set(REQUIRED_COLUMNS) <= _columns(path)]
@@ -43,10 +46,24 @@ def detect(root: Path | str) -> FolderConfig | TableConfig | Shrec2017Config:
     if holds_classes(root):
         return FolderConfig(root=root)
     raise DataError(
-        f"{root}: no data set; looked for {shrec2017.LIST_NAME} of SHREC'17, a *.csv with the columns "
-        f"{' and '.join(REQUIRED_COLUMNS)}, {root}/<class>/<video> and {root}/<{'|'.join(SPLITS)}>/<class>/<video>",
+        f"{root}: no data set; looked for {shrec2017.LIST_NAME} of SHREC'17, {jester.LISTS['train']} of Jester, "
+        f"{isogd.LISTS['train']} of IsoGD, a *.csv with the columns {' and '.join(REQUIRED_COLUMNS)}, "
+        f"{root}/<class>/<video> and {root}/<{'|'.join(SPLITS)}>/<class>/<video>",
         hint="put each class's videos into a folder that is named after the class",
     )
+
+
+def _detect_file(path: Path) -> FileConfig:
+    if path.name in jester.LISTS.values():
+        return JesterConfig(root=path.parent)
+    if path.name in isogd.LISTS.values() and isogd.is_isogd(path.parent):
+        return IsogdConfig(root=path.parent)
+    if path.suffix.lower() != ".csv":
+        raise DataError(
+            f"{path}: a file that is no CSV; wanted a CSV (path,label,...) or a folder",
+            hint="a single video is no data set: put it into a folder named after its class",
+        )
+    return Shrec2017Config(root=path.parent) if _is_shrec2017(path) else TableConfig(path=path)
 
 
 def _is_shrec2017(path: Path) -> bool:

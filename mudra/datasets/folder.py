@@ -15,9 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field, PositiveFloat
-
-from mudra.datasets.base import DatasetConfig
+from mudra.datasets.base import OwnClipsConfig
 from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import SPLIT_SPELLINGS, SPLITS, Dataset, order_classes, shorten
 from mudra.datasets.mirror import complete_mirror_pairs
@@ -30,33 +28,15 @@ from mudra.video.listing import VIDEO_SUFFIXES, is_image, is_video, natural_key
 SUBJECT_PATTERN = r"(?:^|_)(?:(?:subject|person|user)[_-]?(\d+)|s(\d+)(?=_))"
 
 
-class FolderConfig(DatasetConfig):
+class FolderConfig(OwnClipsConfig):
     """A folder per class, with or without a folder per split above them."""
 
     kind: Literal["folder"] = "folder"
 
     root: Path
     """The folder."""
-    classes: tuple[str, ...] | None = None
-    """Class names in the order of their labels; None takes the folders' names in natural order."""
-    split_by: SplitBy = "subject"
-    """Whether a drawn split keeps each subject's clips together."""
-    fractions: tuple[float, float, float] = FRACTIONS
-    """Shares of train, validation and test where they are drawn."""
-    seed: int = 0
-    """Another seed draws other splits."""
     subject_pattern: str = SUBJECT_PATTERN
     """Regular expression searched in a recording's name without suffix; its first group that matches is the subject."""
-    stream: Stream = Stream.RGB
-    """What the recordings hold."""
-    fps: PositiveFloat = 30.0
-    """Frames per second of folders of pictures, which have no rate of their own."""
-    mm_per_level: PositiveFloat = 1.0
-    """Millimetres that one grey level of a depth recording stands for."""
-    missing_level: int = 0
-    """The level that says that nothing was measured."""
-    mirror: dict[str, str | None] = Field(default_factory=dict)
-    """Mirror partners that the class names do not tell, for example {hello: hello}; null forbids mirroring."""
 
     def build(self) -> Dataset:
         """Look through the folders; nothing is decoded."""
@@ -69,7 +49,7 @@ class FolderConfig(DatasetConfig):
             subject_pattern=self.subject_pattern,
             stream=self.stream,
             fps=self.fps,
-            depth=DepthFormat(mm_per_level=self.mm_per_level, missing_level=self.missing_level),
+            depth=self.depth,
             mirror=self.mirror,
         )
 

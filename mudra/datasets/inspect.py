@@ -62,6 +62,7 @@ class DatasetFacts:
         unreadable: Path and reason of each recording that could not be opened.
         num_measured: Recordings that were opened.
         mirror: What mirroring does to the labels.
+        remarks: What the set's card says besides.
         warnings: What should be looked at before training, one sentence each.
     """
 
@@ -78,6 +79,7 @@ class DatasetFacts:
     unreadable: tuple[tuple[str, str], ...]
     num_measured: int
     mirror: str
+    remarks: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -125,6 +127,7 @@ def describe(dataset: Dataset, *, progress: Progress | None = None) -> DatasetFa
         unreadable=tuple(unreadable),
         num_measured=len(headers),
         mirror=dataset.card.explain_mirror(),
+        remarks=dataset.card.remarks,
         warnings=(),
     )
     return replace(facts, warnings=(*dataset.notes, *_warn(facts, _trained_counts(dataset))))

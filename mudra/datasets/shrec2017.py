@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from mudra.datasets.base import DatasetConfig
+from mudra.datasets.base import ReleaseConfig
 from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import SPLITS, Dataset
-from mudra.datasets.table import Row, read_rows, refuse_missing
+from mudra.datasets.release import Listed, OnMissing, keep_present
+from mudra.datasets.table import Row, read_rows
 from mudra.errors import DataError, nearest_name
 from mudra.types import DepthFormat, Recording, Stream
 
@@ -79,13 +80,11 @@ CARD_14 = _card(GESTURES)
 CARD_28 = _card(CLASSES_28)
 
 
-class Shrec2017Config(DatasetConfig):
+class Shrec2017Config(ReleaseConfig):
     """SHREC'17 hand gestures: depth, 14 or 28 classes."""
 
     kind: Literal["shrec2017"] = "shrec2017"
 
-    root: Path
-    """Folder that holds `clips.csv`."""
     num_classes: Literal[14, 28] = 14
     """14 gestures, or 28 with the number of fingers."""
     held_out_subjects: tuple[int, ...] = ()
@@ -93,18 +92,26 @@ class Shrec2017Config(DatasetConfig):
 
     def build(self) -> Dataset:
         """Read the list; the recordings must exist, but nothing is decoded."""
-        return read_shrec2017(self.root, num_classes=self.num_classes, held_out_subjects=self.held_out_subjects)
+        return read_shrec2017(
+            self.root,
+            on_missing=self.on_missing,
+            num_classes=self.num_classes,
+            held_out_subjects=self.held_out_subjects,
+        )
 
 
 def read_shrec2017(
-    root: Path | str, *, num_classes: Literal[14, 28] = 14, held_out_subjects: tuple[int, ...] = ()
+    root: Path | str,
+    *,
+    on_missing: OnMissing = "refuse",
+    num_classes: Literal[14, 28] = 14,
+    held_out_subjects: tuple[int, ...] = (),
 ) -> Dataset:
     """Read the recordings below `root`; the arguments are those of `Shrec2017Config`.
 
-    A split that is listed but has no folder at all is left out with a note; a file missing beside others is an error.
-
     Raises:
-        DataError: If no list is found, its columns or values are not those of the set, or files are missing.
+        DataError: If no list is found, its columns or values are not those of the set, or recordings are missing (see
+            `keep_present`).
     """
     root = Path(root)
     places = (root, *(root / split for split in SPLITS))
@@ -114,25 +121,19 @@ def read_shrec2017(
             f"{root}: no {LIST_NAME}; looked for {', '.join(str(place / LIST_NAME) for place in places)}",
             hint=f"where to get the recordings: {CARD_14.url}",
         )
-    by_split: dict[str, tuple[Recording, ...]] = dict.fromkeys(SPLITS, ())
-    notes: list[str] = []
+    lists = []
     for listing in listings:
         recordings = [_read_row(row, root, num_classes) for row in read_rows(listing, required=COLUMNS, known=COLUMNS)]
-        for split in SPLITS:
-            listed = tuple(recording for recording in recordings if recording.split == split)
-            if listed and not (root / split).is_dir():
-                notes.append(f"{listing} names {len(listed)} clips of {split}, which is not at {root / split}")
-                continue
-            refuse_missing(listing, [recording.path for recording in listed])
-            # A list of its own and the common one may name the same clips.
-            known = {recording.path for recording in by_split[split]}
-            by_split[split] += tuple(recording for recording in listed if recording.path not in known)
+        by_split = ((split, tuple(r for r in recordings if r.split == split)) for split in SPLITS)
+        lists += [Listed(listing, split, listed) for split, listed in by_split if listed]
+    present = keep_present(lists, on_missing=on_missing, url=CARD_14.url)
     dataset = Dataset(
         card=CARD_14 if num_classes == 14 else CARD_28,
-        recordings=by_split,
+        recordings=present.recordings,
         root=root,
         looked_for={split: (str(root / split / "<gesture>" / "*"), *map(str, listings)) for split in SPLITS},
-        notes=tuple(notes),
+        notes=present.left_out,
+        left_out=present.left_out,
     )
     return dataset.hold_out([str(subject) for subject in held_out_subjects])
 

@@ -18,9 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
-from pydantic import Field, PositiveFloat
-
-from mudra.datasets.base import DatasetConfig
+from mudra.datasets.base import OwnClipsConfig
 from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import SPLIT_SPELLINGS, SPLITS, Dataset, order_classes, shorten
 from mudra.datasets.mirror import complete_mirror_pairs
@@ -32,31 +30,13 @@ REQUIRED_COLUMNS = ("path", "label")
 COLUMNS = (*REQUIRED_COLUMNS, "split", "subject", "start_s", "end_s", "depth_path")
 
 
-class TableConfig(DatasetConfig):
+class TableConfig(OwnClipsConfig):
     """A CSV of recordings."""
 
     kind: Literal["table"] = "table"
 
     path: Path
     """The CSV."""
-    classes: tuple[str, ...] | None = None
-    """Class names in the order of their labels; None takes the names in the CSV in natural order."""
-    split_by: SplitBy = "subject"
-    """Whether a drawn split keeps each subject's clips together."""
-    fractions: tuple[float, float, float] = FRACTIONS
-    """Shares of train, validation and test where they are drawn."""
-    seed: int = 0
-    """Another seed draws other splits."""
-    stream: Stream = Stream.RGB
-    """What the files of the column `path` hold."""
-    fps: PositiveFloat = 30.0
-    """Frames per second of folders of pictures, which have no rate of their own."""
-    mm_per_level: PositiveFloat = 1.0
-    """Millimetres that one grey level of a depth recording stands for."""
-    missing_level: int = 0
-    """The level that says that nothing was measured."""
-    mirror: dict[str, str | None] = Field(default_factory=dict)
-    """Mirror partners that the class names do not tell, for example {hello: hello}; null forbids mirroring."""
 
     def build(self) -> Dataset:
         """Read the CSV; the recordings must exist, but nothing is decoded."""
@@ -68,7 +48,7 @@ class TableConfig(DatasetConfig):
             seed=self.seed,
             stream=self.stream,
             fps=self.fps,
-            depth=DepthFormat(mm_per_level=self.mm_per_level, missing_level=self.missing_level),
+            depth=self.depth,
             mirror=self.mirror,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -128,6 +129,9 @@ class RunConfig(Config):
     """How the learning rate changes."""
     fitting: FittingConfig = FittingConfig()
     """How long and how."""
+    init_from: Path | None = None
+    """Run folder or file of weights that the network starts from, as far as they fit by name and shape; None starts
+    from fresh weights. A resumed run goes on from its own state."""
     seed: NonNegativeInt = 0
     """Seed of everything that chance decides."""
     recipe: str = ""

@@ -132,7 +132,7 @@ def count_workers(config: LoaderConfig, *, cache: CacheKind) -> int:
     """Return how many processes make clips."""
     if config.num_workers != "auto":
         return config.num_workers
-    # Augmenting a window takes a few milliseconds; a process of its own would take a core from the network.
+    # Augmenting a window takes about a millisecond; a process of its own would take a core from the network.
     return 0 if cache == "memory" else min(max((os.cpu_count() or 1) - 1, 0), MAX_WORKERS)
 
 

@@ -13,6 +13,7 @@ import datetime
 import importlib.metadata
 import logging
 import platform
+import signal
 import subprocess
 import time
 import warnings
@@ -35,6 +36,7 @@ from mudra.models import Complexity, measure_complexity
 from mudra.training.callback import CurveWriter, TrainingProgress, read_curves
 from mudra.training.clip_dataset import derive_seed
 from mudra.training.config import RunConfig
+from mudra.training.init_from import read_origin, start_from
 from mudra.training.loaders import GestureData
 from mudra.training.module import GestureModule
 from mudra.training.optimisation import moving_average
@@ -85,9 +87,11 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
 
 def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
     """Build everything, take one training step on the first batch, and throw it away."""
+    dataset = dataset.labelled()
     config = resolve(config, dataset, tell=tell)
     _seed_and_threads(config)
     network = config.model.build()
+    start_from(config.init_from, network, tell=tell)
     loader = config.loader.model_copy(update={"cache": "none", "num_workers": 0})
     data = GestureData(dataset, config.model_copy(update={"loader": loader}))
     batch = next(iter(data.train_dataloader()))
@@ -105,6 +109,18 @@ def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     )
 
 
+@contextmanager
+def _keeping_sigint() -> Iterator[None]:
+    """Leave the caller's answer to Ctrl-C as it was: one during Lightning's set-up would make it ignored for good."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if before is not None and signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
+@_keeping_sigint()
 def train(
     config: RunConfig,
     dataset: Dataset,
@@ -119,7 +135,7 @@ def train(
 
     Args:
         config: The run; its data set is `dataset`.
-        dataset: What to train on; the validation split may be empty.
+        dataset: What to train on; the validation split may be empty. Recordings without a label are passed over.
         out: The run folder.
         resume: Go on from `out`'s last epoch.
         tell: Prints a line.
@@ -130,13 +146,18 @@ def train(
         The run folder. After Ctrl-C it holds the state after the last whole epoch.
 
     Raises:
-        RunError: If `out` holds another run, there is nothing to resume, or the loss is no number any more.
+        RunError: If `out` holds another run, there is nothing to resume, `config.init_from` is no run, or the loss is
+            no number any more.
+        ModelError: If no weight of `config.init_from` fits.
         KeyboardInterrupt: After Ctrl-C, once everything is written.
     """
-    config = resolve(config, dataset, tell=tell)
-    _prepare_folder(out, config, resume=resume)
+    dataset = dataset.labelled()
+    config = _check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
     _seed_and_threads(config)
     network = config.model.build()
+    origin = read_origin(out) if resume else start_from(config.init_from, network, tell=tell)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "run.yaml").write_text(config.to_yaml(), encoding="utf-8")
     data = GestureData(dataset, config, progress=progress)
     data.read_windows()
     module = GestureModule(network, config, num_classes=len(dataset.card.classes))
@@ -153,30 +174,33 @@ def train(
         interrupted = True
     if not (out / "last.ckpt").exists():
         raise KeyboardInterrupt
-    facts = {"seconds": round(time.perf_counter() - started, 1), "finished": not interrupted, "resumed": resume}
-    _write_results(out, config, dataset, network, left_out=left_out, facts=facts)
+    facts: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1), "finished": not interrupted}
+    facts |= {"resumed": resume} | ({"init_from": origin} if origin else {})
+    _write_results(out, config, dataset, network, left_out=(*dataset.left_out, *left_out), facts=facts)
     if interrupted:
         raise KeyboardInterrupt
     return out
 
 
-def _prepare_folder(out: Path, config: RunConfig, *, resume: bool) -> None:
+def _check_folder(out: Path, config: RunConfig, *, resume: bool) -> RunConfig:
+    """Refuse a folder that the run cannot be written into; return the config as that folder is to have it."""
     saved = out / "run.yaml"
     if resume:
         if not (out / "last.ckpt").exists():
             raise RunError(f"{out}: nothing to resume, last.ckpt is not there", hint="train without --resume")
         before = RunConfig.from_yaml(saved)
-        same = {"fitting", "loader"}  # a longer or differently fed run goes on with the same network and data
+        # A longer or differently fed run goes on with the same network and data; what it once started from is past.
+        same = {"fitting", "loader", "init_from"}
         if before.model_dump(exclude=same) != config.model_dump(exclude=same):
             raise RunError(
                 f"{out}: made with another config than the one given now",
                 hint=f"resume with the saved one: mudra train {saved} --out {out} --resume",
             )
-    elif any((out / name).exists() for name in ("last.ckpt", "card.json")):
+        return config.model_copy(update={"init_from": before.init_from})
+    if any((out / name).exists() for name in ("last.ckpt", "card.json")):
         # A run.yaml alone was left by a run that stopped before its first epoch ended: nothing is lost with it.
         raise RunError(f"{out}: holds a run already", hint="give another --out, or go on with it: --resume")
-    out.mkdir(parents=True, exist_ok=True)
-    saved.write_text(config.to_yaml(), encoding="utf-8")
+    return config
 
 
 def _seed_and_threads(config: RunConfig) -> None:

@@ -19,7 +19,7 @@ from mudra.types import Recording, Stream
 
 CacheKind = Literal["none", "memory", "disk"]
 # Raise when windows are made differently: older files on disk are then not believed.
-WINDOW_VERSION = 1
+WINDOW_VERSION = 2
 
 
 class WindowCache:

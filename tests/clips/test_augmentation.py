@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torchvision.transforms.v2 import functional as transforms
 
 from mudra.clips.augmentation import Augmentation, Draw, apply_colour, apply_geometry, sample_draw
 from mudra.types import Stream
@@ -24,6 +25,7 @@ STRONG = Augmentation(
     saturation=0.4,
     hue=0.05,
     depth_stretch=(0.8, 1.5),
+    depth_offset_mm=12.0,
     mirror_probability=0.5,
 )
 
@@ -51,6 +53,7 @@ def test_every_draw_keeps_its_bounds(seed: int) -> None:
     assert 0.6 <= draw.saturation <= 1.4
     assert abs(draw.hue) <= 0.05
     assert 0.8 <= draw.depth_stretch <= 1.5
+    assert 0.0 < abs(draw.depth_offset_mm) <= 12.0
     assert 0 <= draw.crop_fraction < 1
 
 
@@ -70,7 +73,7 @@ def test_one_setting_moves_no_other_draw() -> None:
         with_all, without = draw_of(STRONG, seed), draw_of(other, seed)
         assert without.angle_deg == 0
         assert (without.brightness, without.contrast, without.saturation, without.hue) == (1.0, 1.0, 1.0, 0.0)
-        same = ("scale", "shift_x_px", "shift_y_px", "depth_stretch", "mirror", "crop_fraction")
+        same = ("scale", "shift_x_px", "shift_y_px", "depth_stretch", "depth_offset_mm", "mirror", "crop_fraction")
         assert all(getattr(with_all, name) == getattr(without, name) for name in same)
 
 
@@ -136,18 +139,82 @@ def test_a_draw_of_nothing_gives_the_frames_back() -> None:
     frames = torch.rand(2, 3, 8, 8)
     assert torch.equal(apply_geometry(frames, Stream.RGB, Draw()), frames)
     levels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
-    assert torch.equal(apply_colour(levels, Draw()), levels)
+    assert torch.equal(apply_colour(levels, Draw()), levels.float())
 
 
-def test_colours_change_as_drawn_and_alike_in_all_frames() -> None:
-    one = torch.randint(20, 120, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    frames = one.expand(3, -1, -1, -1)
-    assert torch.allclose(apply_colour(frames, Draw(brightness=1.5)).float(), frames.float() * 1.5, atol=1.0)
-    for draw in (Draw(contrast=0.5), Draw(saturation=0.2), Draw(hue=0.3)):
+def middling(num_frames: int) -> torch.Tensor:
+    """Colours (T, 3, 8, 8) that no change below takes out of range."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(90, 150, (num_frames, 3, 8, 8), dtype=torch.uint8, generator=generator)
+
+
+def by_torchvision(rgb_TCHW: torch.Tensor, draw: Draw) -> torch.Tensor:
+    rgb_TCHW = transforms.adjust_brightness(rgb_TCHW.float() / 255.0, draw.brightness)
+    rgb_TCHW = transforms.adjust_contrast(rgb_TCHW, draw.contrast)
+    rgb_TCHW = transforms.adjust_saturation(rgb_TCHW, draw.saturation)
+    return transforms.adjust_hue(rgb_TCHW, draw.hue) * 255.0
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        Draw(brightness=1.5),
+        Draw(contrast=0.5),
+        Draw(contrast=1.3),
+        Draw(saturation=0.2),
+        Draw(saturation=1.4),
+        Draw(hue=1 / 3),
+        Draw(hue=-1 / 3),
+        Draw(brightness=1.2, contrast=0.7, saturation=1.3, hue=1 / 3),
+    ],
+    ids=str,
+)
+def test_colours_are_those_of_torchvision(draw: Draw) -> None:
+    """For one frame, within a level, and where the turn of the hue is one of both ways of turning it."""
+    frame = middling(1)
+    changed = apply_colour(frame, draw)
+    assert changed.dtype == torch.float32
+    assert torch.allclose(changed, by_torchvision(frame, draw), atol=0.1)
+
+
+@pytest.mark.parametrize("hue", [-0.1, -0.05, 0.05, 0.1])
+def test_a_small_turn_of_the_hue_goes_the_same_way_as_around_the_hexagon(hue: float) -> None:
+    frame = middling(1)
+    ours, theirs = apply_colour(frame, Draw(hue=hue)), by_torchvision(frame, Draw(hue=hue))
+    back = by_torchvision(frame, Draw(hue=-hue))
+    assert (ours - theirs).abs().mean() < 0.6 * (ours - back).abs().mean()
+    assert torch.allclose(ours.sum(dim=1), frame.float().sum(dim=1), atol=0.1)  # brightness stays
+
+
+def test_colours_change_alike_in_all_frames() -> None:
+    dark, bright = middling(2)[0] // 2, middling(2)[1]
+    draw = Draw(brightness=1.1, contrast=0.6, saturation=1.2, hue=0.04)
+    mixed = apply_colour(torch.stack([dark, bright, dark]), draw)
+    assert torch.equal(mixed[0], mixed[2])
+    # About the clip's one grey: contrast halves the step between frames too, as it does within them.
+    step = apply_colour(torch.stack([dark, bright]), Draw(contrast=0.5)).mean(dim=(1, 2, 3)).diff()
+    assert step.item() == pytest.approx(0.5 * (bright.float().mean() - dark.float().mean()).item(), rel=1e-4)
+
+
+def test_colours_stay_levels_and_grey_stays_grey() -> None:
+    frames = torch.tensor([[0, 0, 0], [255, 255, 255], [255, 0, 0], [30, 200, 250]], dtype=torch.uint8)[..., None, None]
+    for draw in (Draw(brightness=1.5), Draw(contrast=1.5), Draw(saturation=2.0), Draw(hue=0.3)):
         changed = apply_colour(frames, draw)
-        assert changed.dtype == torch.uint8
-        assert not torch.equal(changed, frames)
-        assert all(torch.equal(changed[0], frame) for frame in changed)
-    assert apply_colour(frames, Draw(contrast=0.5)).float().std() < frames.float().std()
-    grey = apply_colour(frames, Draw(saturation=0.0)).float()
-    assert (grey.amax(dim=1) - grey.amin(dim=1)).max() <= 1
+        assert changed.min() >= 0.0
+        assert changed.max() <= 255.0
+        assert (changed[:2].amax(dim=1) - changed[:2].amin(dim=1)).max() < 0.1
+    assert apply_colour(frames, Draw(saturation=0.0))[3, :, 0, 0].tolist() == pytest.approx([154.9] * 3, abs=0.1)
+
+
+def test_colours_do_not_depend_on_the_number_of_threads() -> None:
+    frames = torch.randint(0, 256, (16, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    draw, before = Draw(brightness=1.1, contrast=0.6, saturation=1.2, hue=0.04), torch.get_num_threads()
+    made = []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            made.append(apply_colour(frames, draw))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(made[0], made[1])
+    assert torch.equal(made[0], made[2])

@@ -61,6 +61,18 @@ def test_distances_are_bounded_and_stretched() -> None:
     assert channels.apply(weighted(depth, measured), stretch=2.0)[0, 0, 5, 5] == -4.0
 
 
+def test_an_offset_moves_what_was_measured_alone() -> None:
+    depth, measured = scene()
+    out = RelativeDepthChannels(scale_mm=100.0).apply(weighted(depth, measured), stretch=0.5, offset_mm=20.0)
+    assert out[0, 0, 5, 5] == pytest.approx(-1.3)
+    assert out[0, 0, 0, 11] == pytest.approx(0.2)
+    assert (out[:, 0, :, :2] == 0.0).all()
+    levels = LevelDepthChannels(far_mm=2000.0, mean=0.0, num_channels=1)
+    moved = levels.apply(weighted(depth, measured), offset_mm=100.0)
+    assert moved[0, 0, 5, 5] == pytest.approx(800 / 2000 * 255)
+    assert (moved[..., :2] == 0.0).all()
+
+
 def test_a_half_measured_pixel_has_the_depth_that_was_measured() -> None:
     depth, measured = scene()
     measured[..., 4:8, 4:8] = 0.5  # as at an edge, after scaling
@@ -108,6 +120,12 @@ def test_stretched_levels_turn_about_the_middle_and_leave_missing_ones_at_zero()
 def test_flow_is_bounded_and_scaled() -> None:
     flow = torch.tensor([30.0, -2.0]).view(1, 2, 1, 1)
     assert FlowChannels(scale_px=4.0, clip_px=20.0).apply(flow).flatten().tolist() == [5.0, -0.5]
+
+
+def test_a_third_channel_of_flow_is_its_speed() -> None:
+    flow = torch.tensor([[3.0, -4.0], [30.0, 0.0]]).view(2, 2, 1, 1)
+    out = FlowChannels(scale_px=0.5, clip_px=20.0, num_channels=3).apply(flow)
+    assert out.flatten(1).tolist() == [[6.0, -8.0, 10.0], [40.0, 0.0, 40.0]]
 
 
 def test_the_number_of_channels_is_no_setting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -136,25 +137,33 @@ def test_a_window_holds_at_most_so_many_frames_evenly_chosen() -> None:
 # One draw for all streams
 
 
-@pytest.mark.parametrize("region", ["frame", "motion"])
-@pytest.mark.parametrize("depth_factor", [1, 2], ids=["same size", "half size"])
-def test_colour_and_depth_of_one_scene_stay_on_top_of_each_other(region: str, depth_factor: int) -> None:
+@pytest.mark.parametrize(("region", "crop"), [("frame", "square"), ("frame", "stretch"), ("motion", "square")])
+@pytest.mark.parametrize(
+    "depth_size", [(96, 128), (48, 64), (106, 128), (128, 96)], ids=["same size", "half size", "kinect 2", "upright"]
+)
+def test_colour_and_depth_of_one_scene_stay_on_top_of_each_other(
+    region: str, crop: str, depth_size: tuple[int, int]
+) -> None:
     """A marker in both streams must be found at one place in both, however the clip was turned, cut and mirrored."""
     tops, lefts = [30, 34, 38, 42, 46, 50], [60, 56, 52, 48, 44, 40]
     marks = square(6, size=(96, 128), tops=tops, lefts=lefts, side=16, inside=1, outside=0)
     colour = in_colour((marks * 255).astype(np.uint8))
-    depth = in_depth(1400 - 300 * marks[:, ::depth_factor, ::depth_factor])
+    seen = [cv2.resize(m.astype(np.uint8), depth_size[::-1], interpolation=cv2.INTER_NEAREST) for m in marks]
+    depth = in_depth(1400 - 300 * np.stack(seen).astype(np.int64))
     spec = ClipSpec(
         streams=(Stream.RGB, Stream.DEPTH),
         num_frames=6,
         size=(48, 48),
         region=region,  # type: ignore[arg-type]
+        crop=crop,  # type: ignore[arg-type]
         rgb=RAW,
         depth=RelativeDepthChannels(scale_mm=300.0),
         augmentation=MOVES,
     )
     maker = ClipMaker(spec, may_mirror=True)
     mirrored = set()
+    # Depth is picked, never blended: at an odd ratio of sizes, picking may be off by a pixel of the marker's edge.
+    tolerance = 1.0 if 96 % depth_size[0] == 0 else 2.0
     for seed in [None, *range(12)]:
         clip = maker.read_clip(
             {Stream.RGB: colour, Stream.DEPTH: depth}, generator=None if seed is None else draw(seed)
@@ -163,7 +172,7 @@ def test_colour_and_depth_of_one_scene_stay_on_top_of_each_other(region: str, de
         for frame in clip.clip_TCHW:
             in_rgb, near = frame[0].clamp_min(0), (-frame[3]).clamp_min(0)
             assert in_rgb.sum() > 0
-            assert centre_of(near.numpy()) == pytest.approx(centre_of(in_rgb.numpy()), abs=1.0)
+            assert centre_of(near.numpy()) == pytest.approx(centre_of(in_rgb.numpy()), abs=tolerance)
     assert mirrored == {True, False}
 
 

@@ -114,9 +114,23 @@ def test_leftovers_are_dropped_from_a_cut_out_hand_frame_by_frame() -> None:
 
 def test_a_whole_scene_is_kept_whole() -> None:
     scene = depth(hand(inside=700, outside=1200))
-    assert keep_reach(scene, reach_mm=10.0) is scene
+    assert (keep_reach(scene, reach_mm=10.0).frames_THWC == scene.frames_THWC).all()
     nothing = depth(np.zeros((2, 8, 8)))
     assert (keep_reach(nothing, reach_mm=10.0).frames_THWC == 0).all()
+
+
+def test_what_becomes_of_a_frame_does_not_depend_on_the_others_that_were_read() -> None:
+    """Sampling, and live use, read other frames of a recording than training does."""
+    sparse = square(3, size=(40, 40), tops=[4] * 3, lefts=[4] * 3, side=10, inside=500, outside=0)
+    full = square(3, size=(40, 40), tops=[0] * 3, lefts=[0] * 3, side=38, inside=500, outside=0)  # a hand near the lens
+    recording = np.concatenate([sparse, full])
+    recording[:, 38:, 38:] = 2000
+    together = keep_reach(depth(recording), reach_mm=150.0).frames_THWC
+    for chosen in ([0], [5], [0, 1, 5], [1, 3, 4, 5]):
+        alone = keep_reach(depth(recording).take(chosen), reach_mm=150.0).frames_THWC
+        assert (alone == together[chosen]).all()
+    assert (together[:3, 38:, 38:] == 0).all()
+    assert (together[3:, 38:, 38:] == 2000).all()  # most of the frame is measured: nothing was cut out of it
 
 
 def test_a_still_hand_that_was_cut_out_gets_room_and_a_moving_one_none() -> None:

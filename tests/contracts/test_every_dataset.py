@@ -11,14 +11,16 @@ import pytest
 
 from mudra import datasets
 from mudra.config import Config
-from mudra.datasets import Dataset, FolderConfig, Shrec2017Config, TableConfig
+from mudra.datasets import Dataset, FolderConfig, IsogdConfig, JesterConfig, Shrec2017Config, TableConfig
 from mudra.datasets.folder import read_folder
+from mudra.datasets.isogd import read_isogd
+from mudra.datasets.jester import read_jester
 from mudra.datasets.shrec2017 import read_shrec2017
 from mudra.datasets.table import read_table
 from mudra.types import DepthFormat
-from tests.fixtures.trees import build_folder, build_shrec2017, write_csv
+from tests.fixtures.trees import build_folder, build_isogd, build_jester, build_shrec2017, write_csv
 
-FileConfig = FolderConfig | TableConfig | Shrec2017Config
+FileConfig = FolderConfig | TableConfig | Shrec2017Config | JesterConfig | IsogdConfig
 CLASSES = ("swipe_left", "swipe_right", "push")
 
 
@@ -43,7 +45,14 @@ MAKERS: dict[str, Callable[[Path], FileConfig]] = {
     "table": table_of,
     "shrec2017": lambda root: shrec2017_of(root, 14),
     "shrec2017, 28 classes": lambda root: shrec2017_of(root, 28),
+    "jester": lambda root: JesterConfig(root=build_jester(root)),
+    "isogd": lambda root: IsogdConfig(root=build_isogd(root)),
 }
+# Sets whose makers name no classes, so that nobody knows what a mirror shows, or no subjects.
+WITHOUT_MIRROR = {"isogd"}
+WITHOUT_SUBJECTS = {"jester"}
+# Sets that keep the labels of some splits to themselves.
+UNLABELLED = {"jester": {"test"}, "isogd": {"validation", "test"}}
 
 
 @pytest.fixture(params=MAKERS, ids=str)
@@ -57,12 +66,20 @@ def dataset(config: FileConfig) -> Dataset:
 
 
 def test_labels_are_dense(dataset: Dataset) -> None:
-    assert {recording.label for recording in dataset.all_recordings()} == set(range(len(dataset.card.classes)))
+    labels = {recording.label for recording in dataset.labelled().all_recordings()}
+    assert labels == set(range(len(dataset.card.classes)))
+
+
+def test_splits_without_labels_are_the_known_ones(dataset: Dataset) -> None:
+    without = {split for split, found in dataset.recordings.items() if any(r.label is None for r in found)}
+    assert without == UNLABELLED.get(dataset.card.name, set())
 
 
 def test_mirroring_twice_keeps_every_label(dataset: Dataset) -> None:
     index = dataset.card.mirror_index()
-    assert index is not None
+    assert (index is None) == (dataset.card.name in WITHOUT_MIRROR)
+    if index is None:
+        return
     assert [index[label] for label in index] == list(range(len(index)))
     assert index != list(range(len(index))), "left and right are swapped"
 
@@ -70,7 +87,7 @@ def test_mirroring_twice_keeps_every_label(dataset: Dataset) -> None:
 def test_splits_are_disjoint(dataset: Dataset) -> None:
     keys = [recording.key for recording in dataset.all_recordings()]
     assert len(keys) == len(set(keys))
-    assert dataset.card.subjects_disjoint
+    assert dataset.card.subjects_disjoint == (dataset.card.name not in WITHOUT_SUBJECTS)
     assert dataset.leaking_subjects() == {}
     for split, recordings in dataset.recordings.items():
         assert recordings
@@ -80,8 +97,9 @@ def test_splits_are_disjoint(dataset: Dataset) -> None:
 def test_every_path_exists_below_the_root(dataset: Dataset) -> None:
     assert dataset.root is not None
     for recording in dataset.all_recordings():
-        assert recording.path.is_relative_to(dataset.root)
-        assert recording.path.exists()
+        for path in (recording.path, recording.depth_path or recording.path):
+            assert path.is_relative_to(dataset.root)
+            assert path.exists()
         assert recording.stream is dataset.card.streams[0]
 
 
@@ -109,7 +127,13 @@ def is_data_config(value: type) -> bool:
 
 @pytest.mark.parametrize(
     ("config_type", "reader"),
-    [(FolderConfig, read_folder), (TableConfig, read_table), (Shrec2017Config, read_shrec2017)],
+    [
+        (FolderConfig, read_folder),
+        (TableConfig, read_table),
+        (Shrec2017Config, read_shrec2017),
+        (JesterConfig, read_jester),
+        (IsogdConfig, read_isogd),
+    ],
 )
 def test_config_and_reader_agree_on_defaults(config_type: type[Config], reader: Callable[..., object]) -> None:
     arguments = {name: p.default for name, p in list(inspect.signature(reader).parameters.items())[1:]}
@@ -122,5 +146,6 @@ def test_config_and_reader_agree_on_defaults(config_type: type[Config], reader: 
         plain = DepthFormat(mm_per_level=fields.pop("mm_per_level"), missing_level=fields.pop("missing_level"))
         assert plain == DepthFormat()
         assert arguments.pop("depth") is None
+    if "mirror" in arguments:
         assert (fields.pop("mirror"), arguments.pop("mirror")) == ({}, None)
     assert fields == arguments

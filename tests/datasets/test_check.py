@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def test_workers_find_the_same(root: Path) -> None:
     alone, side_by_side = check_recordings(root), check_recordings(root, num_workers=2, use_cache=False)
     assert alone == side_by_side
     assert len(alone) == 1
+
+
+@pytest.mark.parametrize(("many", "is_alone"), [(3, False), (4, True)])
+def test_many_files_are_shared_out_among_the_cores(
+    root: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch, many: int, is_alone: bool
+) -> None:
+    monkeypatch.setattr(check, "MANY_FILES", many)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    pools: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, num_workers: int, **more: object) -> None:
+            pools.append(num_workers)
+            super().__init__(num_workers)
+
+    monkeypatch.setattr(check, "ProcessPoolExecutor", Pool)
+    assert len(check_recordings(root, num_workers=None)) == 1
+    assert sorted(decoded) == ["bad.mp4", "fine.mkv", "good.avi"]
+    assert pools == ([] if is_alone else [3])
 
 
 def test_colour_and_depth_of_recordings_are_checked_once_each(root: Path, decoded: list[str]) -> None:

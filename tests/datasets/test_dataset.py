@@ -55,6 +55,14 @@ def test_class_counts_name_empty_classes_and_pass_over_unlabelled_clips() -> Non
     assert dataset.class_counts("validation") == {"a": 0, "b": 0, "c": 0}
 
 
+def test_a_labelled_set_lacks_unlabelled_clips_alone() -> None:
+    dataset = make_dataset(train=[(0, "ann"), (None, "ben"), (2, "")], test=[(None, "")])
+    labelled = dataset.labelled()
+    assert [recording.label for recording in labelled.recordings["train"]] == [0, 2]
+    assert labelled.recordings["test"] == ()
+    assert labelled.card == dataset.card
+
+
 def test_leaking_subjects_leave_out_the_unknown_one() -> None:
     dataset = make_dataset(train=[(0, "ann"), (0, "ben"), (0, "")], test=[(0, "ann"), (0, "")])
     assert dataset.leaking_subjects() == {"ann": ("test", "train")}

@@ -63,7 +63,8 @@ def test_a_listed_split_without_its_folder_is_left_out_with_a_note(root: Path) -
     write_csv(root / "clips.csv", rows)
     dataset = read_shrec2017(root)
     assert [len(found) for found in dataset.recordings.values()] == [1, 0, 0]
-    assert dataset.notes == (f"{root}/clips.csv names 1 clips of test, which is not at {root}/test",)
+    missing = f"1 of 1 test recordings are not there; looked for {root}/test/tap/s05_f2_e1.mkv"
+    assert dataset.notes == dataset.left_out == (f"{root}/clips.csv: {missing}",)
     with pytest.raises(DataError, match=r"0 recordings in split 'test' of shrec2017; looked for .*/test/<gesture>"):
         dataset.split("test")
 
@@ -91,13 +92,21 @@ def test_a_clip_in_two_lists_counts_once(root: Path) -> None:
         ({"gesture28": 2}, r"line 2: gesture28 is '2'; 'grab \(1 finger\)' is number 1"),
         ({"subject": ""}, "line 2: subject is empty"),
         ({"colour": "red"}, "unknown column 'colour'"),
-        ({"path": "train/grab/gone.mkv"}, r"1 of 1 files do not exist; looked for .*train/grab/gone\.mkv"),
+        ({"path": "train/grab/gone.mkv"}, r"none of 1 recordings is there; looked for .*train/grab/gone\.mkv"),
     ],
 )
 def test_a_list_of_another_form_is_refused(root: Path, change: dict[str, object], message: str) -> None:
     write_csv(root / "clips.csv", [{**shrec2017_row("train", "grab", 1, 2), **change}])
     with pytest.raises(DataError, match=message):
         read_shrec2017(root)
+
+
+def test_a_clip_missing_beside_others_is_refused_or_skipped(root: Path) -> None:
+    (root / "train/grab/s02_f1_e1.mkv").unlink()
+    with pytest.raises(DataError, match=r"1 of 56 train recordings are not there; looked for .*grab/s02_f1_e1\.mkv"):
+        read_shrec2017(root)
+    dataset = Shrec2017Config(root=root, on_missing="skip").build()
+    assert len(dataset.split("train")) == 55
 
 
 def test_a_root_without_a_list_names_the_places(tmp_path: Path) -> None:

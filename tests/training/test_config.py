@@ -26,6 +26,15 @@ def test_a_bare_name_chooses_a_kind() -> None:
     assert config.data.kind == "synthetic"
 
 
+def test_where_weights_come_from_is_a_place(tmp_path: Path) -> None:
+    config = RunConfig().with_overrides([f"init_from={tmp_path / 'first'}"])
+    assert config.init_from == tmp_path / "first"
+    path = tmp_path / "run.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert RunConfig.from_yaml(path) == config
+    assert RunConfig().init_from is None
+
+
 def test_a_kind_and_its_settings_can_be_given_one_by_one() -> None:
     config = RunConfig().with_overrides(["schedule=polynomial", "schedule.power=2", "optimiser.lr=1e-3"])
     assert config.schedule == PolynomialConfig(power=2.0)

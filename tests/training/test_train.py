@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -53,9 +54,8 @@ def same(first: Path, second: Path) -> bool:
 
 
 @pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make Ctrl-C happen in the given training step, counted from 1."""
-    before = signal.getsignal(signal.SIGINT)
     step = GestureModule.training_step
 
     def at(number: int) -> None:
@@ -69,8 +69,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]
 
         monkeypatch.setattr(GestureModule, "training_step", counted)
 
-    yield at
-    signal.signal(signal.SIGINT, before)  # Lightning ignores the signal while it shuts down
+    return at
 
 
 # What a run leaves behind
@@ -209,6 +208,26 @@ def test_a_run_stopped_in_its_first_epoch_leaves_the_folder_free(
     with pytest.raises(RunError, match=r"nothing to resume, last.ckpt is not there\n  hint: train without --resume"):
         run(tmp_path / "run", drawn, resume=True)
     assert (run(tmp_path / "run", drawn) / "card.json").exists()
+
+
+@pytest.mark.parametrize("moment", ["setup", "training_step"])
+def test_the_callers_answer_to_ctrl_c_outlives_a_stopped_run(
+    tmp_path: Path, drawn: Dataset, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def answer(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def stop(*words: object, **more: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(GestureModule, moment, stop)
+    before = signal.signal(signal.SIGINT, answer)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "run", drawn)
+        assert signal.getsignal(signal.SIGINT) is answer
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # Refusals
