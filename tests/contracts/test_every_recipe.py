@@ -1,4 +1,4 @@
-"""Every recipe builds, survives YAML, and takes a training step on drawn clips."""
+"""Every recipe builds, is counted, survives YAML, and takes two training steps on drawn clips."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mudra.datasets import Dataset, SyntheticConfig
+from mudra.models import measure_complexity
 from mudra.recipes import Row, find_recipe, list_recipes
 from mudra.training import RunConfig
 from mudra.training.loaders import GestureData
@@ -51,19 +52,41 @@ def test_it_survives_yaml(found: Row, tmp_path: Path) -> None:
     assert RunConfig.from_yaml(path) == config
 
 
-@every_row
-def test_it_takes_a_training_step(found: Row, drawn: Dataset) -> None:
+def shrink(config: RunConfig) -> RunConfig:
+    """The same run on small clips with an eighth of the channels."""
     small = {
         "clip.size": [32, 32],
-        "clip.num_frames": min(16, find_recipe(found.name).clip.num_frames),
+        "clip.num_frames": min(16, config.clip.num_frames),
         "loader.batch_size": 2,
         "loader.num_workers": 0,
         "loader.cache": "none",
+        "model.width": config.model.width / 8,
     }
-    config = resolve(find_recipe(found.name).with_overrides(small), drawn, tell=lambda line: None)
+    return config.with_overrides(small)
+
+
+@every_row
+def test_its_cost_is_counted_part_by_part(found: Row) -> None:
+    config = shrink(find_recipe(found.name))
+    channels = config.clip.num_channels
+    model = config.model.model_copy(update={"num_classes": 5, "in_channels": channels})
+    counted = measure_complexity(
+        model.build(), num_frames=config.clip.num_frames, in_channels=channels, size=config.clip.size
+    )
+    assert counted.parameters_by_part["backbone"] > 0
+    assert counted.macs_by_part["backbone"] > 0
+    assert counted.macs_by_part["head"] > 0
+    assert (counted.macs_by_part["cells"] > 0) == bool(model.cells)
+    assert "other" not in counted.macs_by_part
+
+
+@every_row
+def test_it_takes_two_training_steps(found: Row, drawn: Dataset) -> None:
+    config = resolve(shrink(find_recipe(found.name)), drawn, tell=lambda line: None)
     torch.manual_seed(0)
     network = config.model.build()
-    batch = next(iter(GestureData(drawn, config).train_dataloader()))
+    batches = iter(GestureData(drawn, config).train_dataloader())
+    batch = next(batches)
     assert batch.clip_BTCHW.shape[2] == config.clip.num_channels
     logits_BK = network(batch.clip_BTCHW)
     assert logits_BK.shape == (2, 12)
@@ -73,6 +96,11 @@ def test_it_takes_a_training_step(found: Row, drawn: Dataset) -> None:
     without = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
     before = [p.detach().clone() for p in network.parameters()]
-    build_optimiser(network, config.optimiser).step()
+    optimiser = build_optimiser(network, config.optimiser)
+    optimiser.step()
+    optimiser.zero_grad()
+    second = next(batches)
+    nn.functional.cross_entropy(network(second.clip_BTCHW), second.label_B).backward()
+    optimiser.step()
     assert any(not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True))
     assert all(p.isfinite().all() for p in network.parameters())

@@ -30,7 +30,9 @@ def small() -> RunConfig:
                 zero_init_residual=True,
             ),
             cells=(cell, cell),
-            top=MobileNetTopConfig(units=(SeparableUnit(128, 2), SeparableUnit(192, 2)), norm_momentum=0.1),
+            top=MobileNetTopConfig(
+                units=(SeparableUnit(128, 2), SeparableUnit(192, 2)), norm_momentum=0.1, between="norm_relu6"
+            ),
             head=MeanClassifierConfig(dropout=0.3),
         ),
         clip=ClipSpec(
@@ -51,10 +53,11 @@ def small() -> RunConfig:
                 saturation=0.3,
                 hue=0.05,
                 depth_stretch=(0.8, 1.25),
+                depth_offset_mm=10.0,
             ),
         ),
         loader=LoaderConfig(batch_size=16),
         optimiser=AdamWConfig(lr=3e-3, weight_decay=0.02),
-        schedule=OneCycleConfig(),
+        schedule=OneCycleConfig(warmup_fraction=0.15),
         fitting=FittingConfig(epochs=24, label_smoothing=0.1, ema_decay=0.995),
     )
