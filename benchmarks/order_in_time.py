@@ -10,6 +10,7 @@ benchmarks/results/order_in_time.jsonl; one that is there already is not run aga
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from rich.console import Console
@@ -49,22 +50,25 @@ ROWS = {"full": [], "single_frame": SINGLE_FRAME}
 
 
 def main() -> None:
-    known = {row["row"] for row in read_rows(FILE)}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--again", action="store_true", help="run rows that are there already anew")
+    options = parser.parse_args()
+    known = {} if options.again else {row["row"]: row for row in read_rows(FILE)}
     for name, overrides in ROWS.items():
         if name not in known:
-            append_rows(FILE, [run_row(name, [*SETTINGS, *overrides])])
+            append_rows(FILE, [run_row(name, [*SETTINGS, *overrides], anew=options.again)])
     table = Table("network", "test top-1", "clips", "minutes", "wanted")
-    for row in read_rows(FILE):
+    for row in {row["row"]: row for row in read_rows(FILE)}.values():
         wanted = "> 0.95" if row["row"] == "full" else "< 0.60"
         table.add_row(row["row"], f"{row['top1']:.4f}", str(row["num_clips"]), f"{row['training_minutes']:.1f}", wanted)
     Console().print(table)
 
 
-def run_row(name: str, overrides: list[str]) -> dict[str, Any]:
+def run_row(name: str, overrides: list[str], *, anew: bool) -> dict[str, Any]:
     """Train one network and judge it on the test people."""
     config = find_config("ours/small", overrides, tell=print)
     command = "python -m benchmarks.order_in_time"
-    row = train_row(name, config, RUNS / name, split="test", command=command)
+    row = train_row(name, config, RUNS / name, split="test", command=command, anew=anew)
     return {**row, "settings": overrides}
 
 
