@@ -94,15 +94,19 @@ class Config(BaseModel):
     def with_overrides(self, overrides: Iterable[str] | Mapping[str, Any]) -> Self:
         """Return a copy with values replaced, checked again.
 
+        The order does not matter, except among words for the same key, of which the last counts: a whole is set before
+        its parts, so that `data.root=clips data=folder` keeps the root.
+
         Args:
-            overrides: `dotted.path=value` words, the value as YAML; or a mapping from dotted path to value.
+            overrides: `dotted.path=value` words, the value as YAML; or a mapping from dotted path to value. In a list,
+                the path goes on with a position from 0 on: `model.cells.0.hidden_channels=32`.
 
         Raises:
-            ConfigError: If a word has no `=`, a key is unknown or a value does not fit.
+            ConfigError: If a word has no `=`, a key is unknown, a list is too short or a value does not fit.
         """
         pairs = overrides.items() if isinstance(overrides, Mapping) else map(parse_override, overrides)
         values = self.model_dump(mode="json")
-        for dotted, value in pairs:
+        for dotted, value in sorted(pairs, key=lambda pair: _depth(pair[0])):
             self._set(values, dotted, value)
         return self.from_mapping(values)
 
@@ -110,24 +114,50 @@ class Config(BaseModel):
         *parents, last = dotted.split(".")
         here: Any = values
         for depth, part in enumerate(parents):
-            if not isinstance(here, dict) or part not in here:
-                self._refuse(dotted, ".".join(parents[:depth]), part, here)
-            if here[part] is None:
-                here[part] = {}
-            here = here[part]
-        if not isinstance(here, dict):
+            place = self._place_in(here, part, dotted=dotted, parent=".".join(parents[:depth]))
+            if here[place] is None:
+                here[place] = {}
+            here = here[place]
+        if not isinstance(here, dict | list):
             raise ConfigError(f"cannot set {dotted!r}: {'.'.join(parents)!r} holds {here!r}, which has no keys")
-        if last == "kind" and here.get("kind") not in (None, value):
-            here.clear()  # another kind has keys of its own, and those of the same name another default
-        if isinstance(value, dict) and isinstance(here.get(last), dict) and "kind" not in value:
-            here[last] = {**here[last], **value}
+        if isinstance(here, dict):
+            if last == "kind" and here.get("kind") not in (None, value):
+                here.clear()  # another kind has keys of its own, and those of the same name another default
+            here.setdefault(last)
+        place = self._place_in(here, last, dotted=dotted, parent=".".join(parents))
+        if isinstance(value, dict) and isinstance(here[place], dict) and "kind" not in value:
+            here[place] = {**here[place], **value}
         else:
-            here[last] = _as_choice(value, here.get(last), _locate(type(self), dotted.split(".")).kinds)
+            here[place] = _as_choice(value, here[place], _locate(type(self), dotted.split(".")).kinds)
+
+    def _place_in(self, here: Any, part: str, *, dotted: str, parent: str) -> Any:
+        """Return what `here` is indexed with for one part of a dotted path: a key, or a position in a list."""
+        if not isinstance(here, list):
+            if not isinstance(here, dict) or part not in here:
+                self._refuse(dotted, parent, part, here)
+            return part
+        if not part.isdecimal():
+            raise ConfigError(
+                f"cannot set {dotted!r}: {parent!r} is a list, wanted a position in place of {part!r}",
+                hint=f"for example {parent}.0; or give the whole list: {parent}=[...]",
+            )
+        if int(part) >= len(here):
+            raise ConfigError(
+                f"cannot set {dotted!r}: {parent!r} is a list of length {len(here)}",
+                hint=(f"positions run from 0 to {len(here) - 1}; " if here else "")
+                + f"give the whole list to make it longer: {parent}=[...]",
+            )
+        return int(part)
 
     def _refuse(self, dotted: str, parent: str, part: str, here: Any) -> typing.NoReturn:
         known = [f"{parent}.{key}" if parent else key for key in here] if isinstance(here, dict) else []
         full = f"{parent}.{part}" if parent else part
         raise ConfigError(f"unknown key {full!r} in {dotted!r}", hint=nearest_name(full, known))
+
+
+def _depth(dotted: str) -> int:
+    """How deep what a path replaces lies: choosing a kind replaces the config that has it."""
+    return len(dotted.removesuffix(".kind").split("."))
 
 
 class _OverrideLoader(yaml.SafeLoader):

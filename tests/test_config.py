@@ -26,6 +26,7 @@ class Square(Config):
     colour: Literal["red", "blue"] = "red"
 
 
+CIRCLE = Circle()
 AnyShape = Annotated[Circle | Square, Field(discriminator="kind")]
 
 
@@ -85,6 +86,21 @@ class Drawing(Config):
         (["border=square", "border=null"], Drawing()),
         (["shapes=[square, {kind: circle, radius: 2}]"], Drawing(shapes=(Square(), Circle(radius=2.0)))),
         (["count=2", "count=3"], Drawing(count=3)),
+        # Wholes before their parts, in whatever order the words come.
+        (["shape.side=5", "shape=square"], Drawing(shape=Square(side=5))),
+        (["shape.side=5", "shape.kind=square"], Drawing(shape=Square(side=5))),
+        (["border.side=5", "border=square"], Drawing(border=Square(side=5))),
+        (["pen.tips=[3, 4]", "pen.width=2", "pen={width: 1, tips: [5, 6]}"], Drawing(pen=Pen(width=2.0, tips=(3, 4)))),
+        (
+            ["shapes.1.side=5", "shapes.1.kind=square", "shapes=[circle, circle]"],
+            Drawing(shapes=(CIRCLE, Square(side=5))),
+        ),
+        # Places in lists.
+        (["pen.tips.0=3"], Drawing(pen=Pen(tips=(3, 2)))),
+        (["pen.tips.1=3"], Drawing(pen=Pen(tips=(1, 3)))),
+        (["shapes=[circle, square]", "shapes.1.side=5"], Drawing(shapes=(CIRCLE, Square(side=5)))),
+        (["shapes=[circle, square]", "shapes.0=square"], Drawing(shapes=(Square(), Square()))),
+        (["shapes=[circle, square]", "shapes.0={radius: 2}"], Drawing(shapes=(Circle(radius=2.0), Square()))),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -162,7 +178,27 @@ def refusal(*words: str) -> str:
             "shapes=[circle, {kind: square, sise: 3}]",
             "unknown key 'shapes.1.sise'\n  hint: did you mean 'side'?",
         ),
-        ("shapes.0.side=3", "unknown key 'shapes.0' in 'shapes.0.side'"),
+        (
+            "shapes.0.side=3",
+            "cannot set 'shapes.0.side': 'shapes' is a list of length 0\n"
+            "  hint: give the whole list to make it longer: shapes=[...]",
+        ),
+        (
+            "pen.tips.2=3",
+            "cannot set 'pen.tips.2': 'pen.tips' is a list of length 2\n"
+            "  hint: positions run from 0 to 1; give the whole list to make it longer: pen.tips=[...]",
+        ),
+        (
+            "pen.tips.-1=3",
+            "cannot set 'pen.tips.-1': 'pen.tips' is a list, wanted a position in place of '-1'\n"
+            "  hint: for example pen.tips.0; or give the whole list: pen.tips=[...]",
+        ),
+        (
+            "pen.tips.first.x=3",
+            "cannot set 'pen.tips.first.x': 'pen.tips' is a list, wanted a position in place of 'first'\n"
+            "  hint: for example pen.tips.0; or give the whole list: pen.tips=[...]",
+        ),
+        ("pen.tips.0.x=3", "cannot set 'pen.tips.0.x': 'pen.tips.0' holds 1, which has no keys"),
         ("pen.width.x=3", "cannot set 'pen.width.x': 'pen.width' holds 0.5, which has no keys"),
         ("pen.width.x.y=3", "unknown key 'pen.width.x' in 'pen.width.x.y'"),
         ("pen..width=3", "unknown key 'pen.' in 'pen..width'\n  hint: did you mean 'pen.tips'?"),
@@ -193,6 +229,11 @@ def test_unknown_keys_and_kinds_are_refused_with_the_nearest(word: str, message:
 )
 def test_values_that_do_not_fit_are_refused_with_their_key(word: str, beginning: str) -> None:
     assert refusal(word).startswith(beginning)
+
+
+def test_a_key_of_another_kind_than_the_chosen_one_is_refused_in_either_order() -> None:
+    words = ("shape.radius=2", "shape=square")
+    assert refusal(*words) == refusal(*words[::-1]) == "unknown key 'shape.radius'\n  hint: known: colour, kind, side"
 
 
 def test_a_misspelt_choice_is_answered_with_the_nearest() -> None:

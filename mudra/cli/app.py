@@ -10,8 +10,10 @@ import sys
 
 import typer
 
-from mudra.cli import cost, data, demo, evaluate, listing, predict, train
+from mudra.cli import cost, data, demo, evaluate, explain, fuse, listing, predict, score, train
 from mudra.errors import MudraError
+
+STOPPED = 130  # exit code after Ctrl-C
 
 app = typer.Typer(
     name="mudra",
@@ -25,6 +27,9 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
+app.command("fuse")(fuse.fuse)
+app.command("score")(score.score)
 app.command("cost")(cost.cost)
 app.command("demo")(demo.demo)
 app.command("list")(listing.show)
@@ -49,4 +54,8 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(STOPPED) from None
+    except SystemExit as end:
+        if end.code == STOPPED:  # Typer answers Ctrl-C within a command itself, without a word
+            print("stopped", file=sys.stderr)
+        raise

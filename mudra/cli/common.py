@@ -149,7 +149,7 @@ def without_damaged(dataset: Dataset, config: RunConfig, progress: Progress) -> 
     if dataset.source is not None or config.data is None:
         return dataset, ()
     used = [r for split in ("train", "validation") for r in dataset.recordings.get(split, ())]
-    bad = check_recordings(used, progress=lambda done, total: progress(done, total, "checking files"))
+    bad = check_recordings(used, num_workers=None, progress=lambda done, total: progress(done, total, "checking files"))
     if not bad:
         return dataset, ()
     left_out = tuple(f"{damage.path}: {damage.reason}" for damage in bad)

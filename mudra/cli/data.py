@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,7 @@ def info(
 @app.command()
 def check(
     path: str = typer.Argument(..., metavar="PATH", help="File, folder, pattern or CSV."),
-    num_workers: int = typer.Option(None, "--workers", help="Processes; default one per core."),
+    num_workers: int = typer.Option(None, "--workers", help="Processes; default one per core for many files."),
     is_fresh: bool = typer.Option(False, "--fresh", help="Decode again what was found good before."),
 ) -> None:
     """Decode every file and list the damaged ones; exit code 3 when there are any.
@@ -55,10 +54,10 @@ def check(
     """
     from mudra.cli.common import show_progress
     from mudra.datasets import check_recordings
+    from mudra.errors import VideoError
 
     is_table = path.endswith(".csv")
     what = _open(path, []).all_recordings() if is_table else path
-    workers = num_workers if num_workers is not None else os.cpu_count() or 1
     seen = [0]
     with show_progress() as progress:
 
@@ -66,7 +65,10 @@ def check(
             seen[0] = total
             progress(done, total, "decoding files")
 
-        bad = check_recordings(what, num_workers=workers, use_cache=not is_fresh, progress=report)
+        bad = check_recordings(what, num_workers=num_workers, use_cache=not is_fresh, progress=report)
+    if not seen[0]:
+        # A check of nothing must not pass for a good one.
+        raise VideoError(path, "no videos and no folders of pictures", hint="known by their suffixes: .mp4, .jpg, ...")
     for damage in bad:
         typer.echo(f"{damage.path}: {damage.reason} [{', '.join(damage.signals)}]")
     typer.echo(f"{seen[0]} files checked, {len(bad)} damaged")
@@ -97,7 +99,9 @@ def _open(path: str, overrides: list[str]) -> Dataset:
     from mudra.datasets.synthetic import SyntheticConfig
 
     config = SyntheticConfig() if path == "synthetic" else detect(Path(path))
-    return config.with_overrides(overrides).build()
+    # A look at a set shows what is there and tells what is missing.
+    lenient = ["on_missing=skip"] if "on_missing" in type(config).model_fields else []
+    return config.with_overrides([*lenient, *overrides]).build()
 
 
 def _facts_json(facts: DatasetFacts) -> dict[str, object]:
@@ -140,6 +144,8 @@ def _tell(facts: DatasetFacts) -> None:
     leaks = ", ".join(f"{who} ({' and '.join(where)})" for who, where in list(facts.leaking_subjects.items())[:6])
     console.print(f"subjects in more than one split: {leaks or 'none'}")
     console.print(facts.mirror)
+    for remark in facts.remarks:
+        console.print(remark)
     for path, reason in facts.unreadable[:10]:
         console.print(f"cannot be opened: {path}: {reason}")
     for warning in facts.warnings:

@@ -80,5 +80,5 @@ def _facts(card: RunCard, config: RunConfig, dataset_name: str, data: str | None
         "trained": {name: str(value) for name, value in card.made_with.items() if value != ""},
         "evaluated": now["date"],
         "machine": f"{now['machine']}, {now['device']}",
-        "left out of training as damaged": list(card.left_out) or None,
+        "left out of training": list(card.left_out) or None,
     }

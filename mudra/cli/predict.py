@@ -30,7 +30,7 @@ def predict(
     from mudra.errors import ConfigError, MudraError
     from mudra.serving import load
 
-    files, num_empty = _expand(paths)
+    files, num_empty = expand_paths(paths)
     if depth is not None and len(files) + num_empty != 1:
         raise ConfigError(f"--depth belongs to one colour file, {len(files)} came", hint="predict one file at a time")
     predictor = load(run)
@@ -50,10 +50,10 @@ def predict(
         raise typer.Exit(1)
 
 
-def _expand(paths: list[str]) -> tuple[list[Path], int]:
+def expand_paths(paths: list[str]) -> tuple[list[Path], int]:
     """Return the videos that files, folders and patterns mean, and how many words meant nothing."""
     from mudra.errors import MudraError
-    from mudra.video import list_frame_folders, list_videos
+    from mudra.video import list_recordings
 
     files: list[Path] = []
     failed = 0
@@ -62,14 +62,14 @@ def _expand(paths: list[str]) -> tuple[list[Path], int]:
         for match in matches:
             path = Path(match)
             try:
-                found = [path] if not path.is_dir() else [*list_videos(path), *list_frame_folders(path)]
+                found = [path] if not path.is_dir() else list_recordings(path)
             except MudraError:
                 found = []
             if path.is_dir() and not found:
                 failed += 1
                 typer.echo(f"error: {path}: a folder without videos or frames", err=True)
             files += found
-    return files, failed
+    return list(dict.fromkeys(files)), failed  # a pattern may match a folder and what is in it
 
 
 def _as_line(result: Prediction) -> str:

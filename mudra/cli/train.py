@@ -16,7 +16,9 @@ def train(
     overrides: list[str] = typer.Argument(None, metavar="dotted.key=value", help="Settings to change."),
     out: Path = typer.Option(None, "--out", help="The run folder; default runs/<name>."),
     resume: bool = typer.Option(False, "--resume", help="Go on after the last whole epoch of --out."),
-    is_dry: bool = typer.Option(False, "--dry-run", help="Build everything, take one step, write nothing."),
+    is_dry: bool = typer.Option(
+        False, "--dry-run", help="Check files, build everything, take one step; no run folder."
+    ),
 ) -> None:
     """Train a network and leave a run folder behind.
 
@@ -34,16 +36,20 @@ def train(
     dataset = open_dataset(config)
     for note in dataset.notes:
         typer.echo(f"note: {note}")
-    if is_dry:
-        _tell_dry_run(dry_run(config, dataset, tell=typer.echo))
-        return
     folder = out or Path("runs") / _name_of(what)
     with show_progress() as progress:
         dataset, left_out = without_damaged(dataset, config, progress)
         for line in left_out:
             typer.echo(f"left out: {line}")
         dataset.split("train")  # an empty split is refused before anything is written
-        fit(config, dataset, folder, resume=resume, tell=typer.echo, progress=progress, left_out=left_out)
+        if is_dry:
+            _tell_dry_run(dry_run(config, dataset, tell=typer.echo))
+            return
+        try:
+            fit(config, dataset, folder, resume=resume, tell=typer.echo, progress=progress, left_out=left_out)
+        except KeyboardInterrupt:
+            typer.echo(_what_is_kept(folder), err=True)
+            raise
     typer.echo(f"run folder: {folder}")
     typer.echo(f"next: mudra evaluate {folder} --split validation; mudra predict {folder} FILE")
 
@@ -56,10 +62,20 @@ def _name_of(what: str) -> str:
     return path.stem if path.is_file() else what.replace("/", "-")
 
 
+def _what_is_kept(folder: Path) -> str:
+    """Return what a stopped run leaves, and how it goes on."""
+    if not (folder / "last.ckpt").exists():
+        return f"{folder}: no epoch had ended, nothing was kept"
+    return (
+        f"{folder}: the state after the last whole epoch is kept; to go on:\n"
+        f"  mudra train {folder / 'run.yaml'} --out {folder} --resume"
+    )
+
+
 def _tell_dry_run(result: DryRun) -> None:
     cost = result.complexity
     typer.echo(f"clips: {result.train_clips} train, {result.validation_clips} validation")
     typer.echo(f"batch (B, T, C, H, W): {result.batch_shape}")
     typer.echo(f"network: {cost.parameters:,} parameters, {cost.macs_per_clip / 1e9:.3f} GMAC per clip")
     typer.echo(f"first step: loss {result.loss:.4f}, {result.step_s:.2f} s")
-    typer.echo("dry run: nothing was written")
+    typer.echo("dry run: no run folder was written")

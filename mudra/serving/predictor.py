@@ -26,7 +26,7 @@ from mudra.video import open_recording
 
 NUM_TOP = 5
 # Grey levels stored as colour come back within a few levels of grey; a picture with more colour than this is no depth.
-COLOURED_LEVELS, COLOURED_SHARE = 24, 0.01
+COLOURED_LEVELS, COLOURED_SHARE = 12, 0.01
 # Streams that a file can hold; flow is computed from them.
 _MEASURED = (Stream.RGB, Stream.DEPTH)
 # What `Frames` of these hold.
@@ -98,7 +98,7 @@ class Predictor:
         """
         started = time.perf_counter()
         with ExitStack() as stack:
-            sources = self._open(video, depth, fps, stack)
+            sources = self.open_sources(video, depth, fps, stack)
             opened_ms = (time.perf_counter() - started) * 1e3
             views = self.read_views(sources, span_s=span_s)
         started = time.perf_counter()
@@ -153,7 +153,15 @@ class Predictor:
             latency_ms=latency_ms or {},
         )
 
-    def _open(self, video: Video, depth: Video | None, fps: float, stack: ExitStack) -> dict[Stream, FrameSource]:
+    def open_sources(
+        self, video: Video, depth: Video | None, fps: float, stack: ExitStack
+    ) -> dict[Stream, FrameSource]:
+        """Return the frames of the streams that the run needs, as `predict` takes them; `stack` closes them.
+
+        Raises:
+            VideoError: If a file cannot be read.
+            ClipError: If a stream is missing or not wanted.
+        """
         wanted = [stream for stream in self.card.clip.streams if stream in _MEASURED] or [self.card.flow_from]
         if Stream.DEPTH in wanted and Stream.RGB in wanted and depth is None:
             raise ClipError("the run looks at colour and depth, only one video came", hint="give its depth too")
@@ -270,9 +278,12 @@ def _check_pixels(
 def _refuse_colour(recording: Recording) -> None:
     """Refuse a colour video where depth is wanted: read as grey levels it would give an answer, and a wrong one."""
     with open_recording(replace(recording, stream=Stream.RGB), Stream.RGB) as reader:
-        pixels_HWC = reader.read([0]).frames_THWC[0].astype(np.int16)
-    spread_HW = pixels_HWC.max(axis=-1) - pixels_HWC.min(axis=-1)
-    if (spread_HW > COLOURED_LEVELS).mean() > COLOURED_SHARE:
+        if reader.info.pixel_format.startswith("gray"):
+            return
+        # The middle too: a recording may begin grey, before the camera has set its white balance.
+        pixels_THWC = reader.read([0, len(reader.times_s) // 2]).frames_THWC.astype(np.int16)
+    spread_THW = pixels_THWC.max(axis=-1) - pixels_THWC.min(axis=-1)
+    if ((spread_THW > COLOURED_LEVELS).mean(axis=(1, 2)) > COLOURED_SHARE).any():
         raise VideoError(
             recording.path, "is a colour video; the run looks at depth alone", hint="give the depth recording instead"
         )

@@ -17,6 +17,7 @@ from mudra.video.listing import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from mudra.video.listing import is_image as is_image
 from mudra.video.listing import is_video as is_video
 from mudra.video.listing import list_frame_folders as list_frame_folders
+from mudra.video.listing import list_recordings as list_recordings
 from mudra.video.listing import list_videos as list_videos
 from mudra.video.listing import natural_key as natural_key
 from mudra.video.reader import Frame as Frame

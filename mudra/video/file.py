@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -18,6 +19,8 @@ from mudra.video.reader import Frame, VideoInfo, VideoReader
 
 # Starting anew at a key frame empties the decoder's pipeline; sparing fewer frames than this does not pay.
 MIN_FRAMES_SPARED = 8
+# What a suffix promises is tried first: to ask all of FFmpeg's formats is a fifth of the cost of opening a file.
+CONTAINERS = {".avi": "avi", ".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 CHECK_HINT = "the file may be damaged: mudra data check names what is wrong with it"
 
 
@@ -112,12 +115,14 @@ class FileReader(VideoReader):
 
     def _rewind(self) -> None:
         first_stamp = self._index.first_stamp if self._index else 0
-        try:
-            self._container.seek(min(first_stamp, 0), stream=self._video)
-            self._begin(0)
-        except av.error.FFmpegError:
-            self._container.close()
-            self._start()
+        # In a single picture, FFmpeg seeks behind the end and is content.
+        if self._container.format.name != "image2":
+            with suppress(av.error.FFmpegError):
+                self._container.seek(min(first_stamp, 0), stream=self._video)
+                self._begin(0)
+                return
+        self._container.close()
+        self._start()
 
     def _decode(self, index: int) -> av.VideoFrame:
         table = self._ready_index()
@@ -206,11 +211,19 @@ def open_container(path: str) -> InputContainer:
     Raises:
         VideoError: If it is missing, empty, a folder, or not a video.
     """
+    name = CONTAINERS.get(Path(path).suffix.lower())
+    if name is not None:
+        with suppress(av.error.FFmpegError, OSError):  # named as what it is not, or damaged: see below
+            return _open(path, name)
     try:
-        # Titles in another encoding than UTF-8 must not keep the pictures from being read.
-        return av.open(path, metadata_errors="replace")
+        return _open(path, None)
     except (av.error.FFmpegError, OSError) as error:
         raise _explain(Path(path), str(error.strerror)) from None
+
+
+def _open(path: str, container_format: str | None) -> InputContainer:
+    # Titles in another encoding than UTF-8 must not keep the pictures from being read.
+    return av.open(path, format=container_format, metadata_errors="replace")
 
 
 def _explain(file: Path, reason: str) -> VideoError:

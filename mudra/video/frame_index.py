@@ -47,6 +47,8 @@ class FrameIndex:
         """Return the position of the frame that bears `stamp`, or None."""
         if self.stamps is None:
             return None
+        if isinstance(self.stamps, range):  # of even steps, which are divided: no search
+            return self.stamps.index(stamp) if stamp in self.stamps else None
         place = bisect_left(self.stamps, stamp)
         return place if place < len(self.stamps) and self.stamps[place] == stamp else None
 

@@ -57,6 +57,20 @@ def list_frame_folders(path: Path | str) -> list[Path]:
     return sorted(folders, key=natural_key)
 
 
+def list_recordings(path: Path | str) -> list[Path]:
+    """Return what `list_videos` and `list_frame_folders` find; pictures beside videos are thumbnails, not a recording.
+
+    Args:
+        path: A folder, a pattern, or one file.
+
+    Raises:
+        VideoError: If `path` is neither there nor a pattern.
+    """
+    videos = list_videos(path)
+    beside = {video.parent for video in videos}
+    return [*videos, *(folder for folder in list_frame_folders(path) if folder not in beside)]
+
+
 def list_images(folder: Path | str) -> list[Path]:
     """Return the pictures in `folder` (not below it), naturally sorted.
 

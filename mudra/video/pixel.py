@@ -23,6 +23,8 @@ from mudra.video.reader import Size
 MAX_MM = 65535
 HALVED_FORMATS = ("yuv420p", "yuvj420p")
 SCALER_REACH = 4  # shrinking further than this, the scaler takes longer than a decoder
+# As plain numbers: PyAV looks an enum's member up anew for every frame.
+AVERAGING, BILINEAR, FULL_RANGE = int(Interpolation.AREA), int(Interpolation.BILINEAR), int(ColorRange.JPEG)
 
 
 def quarter_turns(rotation_deg: int) -> int:
@@ -55,10 +57,10 @@ def convert_rgb(frame: av.VideoFrame, size: Size | None) -> UInt8Array:
         how = _interpolation(frame, height, width)
         frame = _reformatters.scaler.reformat(frame, width=width, height=height, interpolation=how, threads=1)
     painted = _reformatters.painter.reformat(
-        frame, width=width, height=height, format="rgb24", dst_color_range=ColorRange.JPEG, threads=1
+        frame, width=width, height=height, format="rgb24", dst_color_range=FULL_RANGE, threads=1
     )
-    array = np.asarray(painted.to_ndarray(), dtype=np.uint8)
-    return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+    rows = _rows(painted.planes[0])[:, : 3 * width].reshape(height, width, 3)
+    return np.ascontiguousarray(np.rot90(rows, turns) if turns else rows)
 
 
 @final
@@ -169,10 +171,9 @@ def _halve(frame: av.VideoFrame, height: int, width: int) -> av.VideoFrame:
     return halved
 
 
-def _interpolation(frame: av.VideoFrame, height: int, width: int) -> Interpolation:
+def _interpolation(frame: av.VideoFrame, height: int, width: int) -> int:
     # Averaging is the faster one where a picture shrinks, and leaves blocks where it grows.
-    shrinks = height <= frame.height and width <= frame.width
-    return Interpolation.AREA if shrinks else Interpolation.BILINEAR
+    return AVERAGING if height <= frame.height and width <= frame.width else BILINEAR
 
 
 def _average(plane: UInt8Array, factor: int) -> UInt8Array:
@@ -183,8 +184,12 @@ def _average(plane: UInt8Array, factor: int) -> UInt8Array:
 
 
 def _plane(plane: Any) -> UInt8Array:
-    levels = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return levels[: plane.height, : plane.width]
+    return _rows(plane)[:, : plane.width]
+
+
+def _rows(plane: Any) -> UInt8Array:
+    """Return a plane's bytes, shape (H, line size), without copying them; lines may be longer than the picture."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height]
 
 
 def _first_plane(frame: av.VideoFrame, bits: int) -> UInt8Array | UInt16Array:

@@ -130,11 +130,14 @@ class VideoReader(ABC):
                 on the way and no `size` was given.
         """
         times_s = self.times_s
-        wanted = self._check_indices(indices, len(times_s))
-        if (wanted[1:] > wanted[:-1]).all():
-            return Frames(self._decode_stack(wanted.tolist(), size), times_s[wanted])
-        unique, places = np.unique(wanted, return_inverse=True)
-        return Frames(self._decode_stack(unique.tolist(), size)[places], times_s[wanted])
+        # Plain lists: for the few frames of a clip, NumPy's calls cost more than the work that they do.
+        wanted = list(range(len(times_s))) if indices is None else np.asarray(indices, np.int64).reshape(-1).tolist()
+        ascending = sorted(set(wanted))
+        self._check_indices(ascending, len(times_s))
+        stack = self._decode_stack(ascending, size)
+        if ascending != wanted:
+            stack = stack[np.searchsorted(ascending, wanted)]
+        return Frames(stack, times_s[wanted])
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the whole stream in order; one frame is held at a time."""
@@ -173,18 +176,14 @@ class VideoReader(ABC):
         assert stack is not None
         return stack
 
-    def _check_indices(self, indices: Indices | None, num_frames: int) -> npt.NDArray[np.int64]:
-        if indices is None:
-            return np.arange(num_frames)
-        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
-        if len(wanted) and (wanted.min() < 0 or wanted.max() >= num_frames):
-            outside = wanted[(wanted < 0) | (wanted >= num_frames)]
+    def _check_indices(self, ascending: list[int], num_frames: int) -> None:
+        if ascending and (ascending[0] < 0 or ascending[-1] >= num_frames):
+            outside = ascending[0] if ascending[0] < 0 else ascending[-1]
             raise VideoError(
                 self.path,
-                f"has no frame {outside[0]}; it holds {num_frames}",
+                f"has no frame {outside}; it holds {num_frames}",
                 hint=f"indices run from 0 to {num_frames - 1}" if num_frames else "the file holds no frames",
             )
-        return wanted
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:

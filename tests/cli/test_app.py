@@ -17,6 +17,9 @@ COMMANDS = [
     ("train",),
     ("evaluate",),
     ("predict",),
+    ("explain",),
+    ("fuse",),
+    ("score",),
     ("cost",),
     ("demo",),
     ("list",),
@@ -89,5 +92,7 @@ def test_ctrl_c_exits_with_130(mudra: Mudra, monkeypatch: pytest.MonkeyPatch) ->
     def stop() -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("mudra.recipes.list_recipes", stop)
+    assert mudra("list") == (130, "", "stopped\n")  # within a command
     monkeypatch.setattr("mudra.cli.app.app", stop)
     assert mudra("train") == (130, "", "stopped\n")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tests.cli.conftest import CLASSES, Mudra, damage
+from tests.fixtures.trees import build_isogd
 
 
 def test_facts_of_a_folder(mudra: Mudra, gestures: Path) -> None:
@@ -35,6 +36,19 @@ def test_settings_of_the_data_set_can_be_given(mudra: Mudra, gestures: Path) -> 
     assert "did you mean 'fractions'?" in wrong.err
 
 
+def test_a_part_of_a_published_set_is_shown_with_what_is_missing(mudra: Mudra, tmp_path: Path) -> None:
+    root = build_isogd(tmp_path / "isogd", num_train=3)
+    (root / "train/001/M_00002.avi").unlink()
+    facts = json.loads(mudra("data", "info", root, "--json").out)
+    assert facts["splits"]["train"]["num_recordings"] == 2
+    assert "1 of 3 train recordings are not there" in facts["warnings"][0]
+    assert "Millimetres are nominal" in " ".join(facts["remarks"])
+    assert "Millimetres are nominal" in mudra("data", "info", root).out
+    refused = mudra("data", "info", root, "on_missing=refuse")
+    assert refused.code == 2
+    assert "1 of 3 train recordings are not there; looked for" in refused.err
+
+
 def test_a_missing_folder_is_refused(mudra: Mudra, tmp_path: Path) -> None:
     for words in (("info",), ("check",)):
         outcome = mudra("data", *words, tmp_path / "gone")
@@ -45,6 +59,15 @@ def test_a_missing_folder_is_refused(mudra: Mudra, tmp_path: Path) -> None:
 def test_good_files_pass_the_check(mudra: Mudra, gestures: Path) -> None:
     outcome = mudra("data", "check", gestures, "--workers", "0")
     assert (outcome.code, outcome.out) == (0, "12 files checked, 0 damaged\n")
+
+
+def test_a_check_of_nothing_does_not_pass(mudra: Mudra, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    for word in (tmp_path / "notes", tmp_path / "*.mp4"):
+        outcome = mudra("data", "check", word)
+        assert outcome.code == 2
+        assert f"error[video]: {word}: no videos and no folders of pictures\n  hint: known by" in outcome.err
 
 
 def test_every_bad_file_is_listed_with_exit_code_3(mudra: Mudra, gestures: Path) -> None:

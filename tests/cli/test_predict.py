@@ -32,6 +32,15 @@ def test_folders_and_patterns_mean_the_files_in_them(mudra: Mudra, colour_run: P
     )
 
 
+def test_pictures_beside_videos_are_no_recording_and_no_file_comes_twice(
+    mudra: Mudra, colour_run: Path, gestures: Path
+) -> None:
+    (gestures / "push" / "cover.png").write_bytes(b"a thumbnail")
+    outcome = mudra("predict", colour_run, gestures / "push", gestures / "push" / "s01_take1.mp4")
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.out.splitlines()) == 6
+
+
 def test_json_is_one_object_per_file(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
     outcome = mudra("predict", colour_run, gestures / "push", "--json", "--start", "0.2", "--end", "0.55")
     assert outcome.code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mudra.training import RunConfig
+from mudra.training.module import GestureModule
 from tests.cli.conftest import CLASSES, Mudra, damage
 
 QUICK = ("model.width=0.125", "clip.size=[32,32]", "clip.num_frames=6", "fitting.epochs=1", "loader.num_workers=0")
@@ -52,13 +53,25 @@ def test_the_saved_run_can_be_trained_again(mudra: Mudra, tiny_yaml: Path) -> No
     assert weights[0] == weights[1]
 
 
+def test_a_run_stopped_before_its_first_epoch_ended_keeps_nothing_and_says_so(
+    mudra: Mudra, tiny_yaml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*words: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GestureModule, "training_step", stop)
+    outcome = mudra("train", tiny_yaml, "--out", "mine")
+    assert outcome.code == 130
+    assert outcome.err == "mine: no epoch had ended, nothing was kept\nstopped\n"
+
+
 def test_a_dry_run_tells_and_writes_nothing(mudra: Mudra, tiny_yaml: Path) -> None:
     before = sorted(Path().iterdir())
     outcome = mudra("train", tiny_yaml, "--dry-run")
     assert outcome.code == 0
     assert "clips: 24 train, 12 validation" in outcome.out
     assert "batch (B, T, C, H, W): (8, 6, 3, 32, 32)" in outcome.out
-    assert "dry run: nothing was written" in outcome.out
+    assert "dry run: no run folder was written" in outcome.out
     assert sorted(Path().iterdir()) == before
 
 
@@ -129,6 +142,24 @@ def test_damaged_files_are_refused_and_then_left_out(mudra: Mudra, gestures: Pat
     assert [line.split(": ")[0] for line in left_out] == [str(path) for path in bad]
 
 
+def test_a_dry_run_names_damaged_files_as_training_does(mudra: Mudra, gestures: Path) -> None:
+    words = ("train", gestures, *QUICK, "data.fractions=[0.7,0.3,0]", "--dry-run")
+    whole = mudra(*words)
+    assert whole.code == 0, whole.err
+    bad = damage(gestures / "push" / "s02_take1.mp4")
+    refused = mudra(*words)
+    assert refused.code == 2
+    assert "error[data]: 1 of 12 recordings are damaged:" in refused.err
+    assert str(bad) in refused.err
+    assert "first step" not in refused.out
+    skipped = mudra(*words, "data.on_damaged=skip")
+    assert skipped.code == 0, skipped.err
+    assert f"left out: {bad}: " in skipped.out
+    clips = [next(line for line in outcome.out.splitlines() if "clips: " in line) for outcome in (whole, skipped)]
+    assert [sum(int(word) for word in line.split() if word.isdecimal()) for line in clips] == [12, 11]
+    assert not Path("runs").exists()
+
+
 def test_a_set_of_damaged_files_alone_is_refused(mudra: Mudra, gestures: Path) -> None:
     for path in gestures.rglob("*.mp4"):
         damage(path)
@@ -136,3 +167,14 @@ def test_a_set_of_damaged_files_alone_is_refused(mudra: Mudra, gestures: Path) -
     assert outcome.code == 2
     assert "0 recordings in split 'train'" in outcome.err
     assert not Path("mine").exists()
+
+
+def test_another_runs_weights_are_a_start(mudra: Mudra, tiny_yaml: Path) -> None:
+    assert mudra("train", tiny_yaml, "fitting.epochs=1", "--out", "first").code == 0
+    tuned = mudra("train", tiny_yaml, "fitting.epochs=1", "init_from=first", "--out", "second")
+    assert tuned.code == 0, tuned.err
+    assert "init_from first: " in tuned.out
+    refused = mudra("train", tiny_yaml, "init_from=runs/frist", "--out", "third")
+    assert refused.code == 2
+    assert "error[run]: init_from: no such file or folder: " in refused.err
+    assert not Path("third").exists()

@@ -18,6 +18,9 @@ from mudra.errors import ConfigError
 NEEDED: dict[str, dict[str, Any]] = {
     "DatasetCard": {"name": "hands", "classes": ["left", "right"]},
     "FolderConfig": {"root": "videos"},
+    "IsogdConfig": {"root": "videos"},
+    "JesterConfig": {"root": "videos"},
+    "ReleaseConfig": {"root": "videos"},
     "RunCard": {"classes": ["left", "right"], "clip": {}},
     "Shrec2017Config": {"root": "videos"},
     "TableConfig": {"path": "clips.csv"},

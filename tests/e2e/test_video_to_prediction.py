@@ -79,6 +79,7 @@ def test_ctrl_c_leaves_the_last_and_the_best_state_and_the_run_goes_on(tmp_path:
         output, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, output
     assert "Traceback" not in output
+    assert output.endswith(f"  mudra train {run / 'run.yaml'} --out {run} --resume\nstopped\n")
     assert {"last.ckpt", "best.ckpt", "weights.safetensors", "card.json"} <= {path.name for path in run.iterdir()}
     card = RunCard.model_validate_json((run / "card.json").read_text(encoding="utf-8"))
     assert card.epochs >= 1

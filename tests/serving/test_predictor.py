@@ -293,6 +293,40 @@ def test_a_colour_run_refuses_16_bit_depth_files(tmp_path: Path, colour_run: Pre
         colour_run.predict(tmp_path / "depth.mkv")
 
 
+@pytest.mark.parametrize("first_coloured", [0, 4], ids=["coloured throughout", "grey at first"])
+def test_a_depth_run_refuses_colour_files(tmp_path: Path, first_coloured: int) -> None:
+    run = predictor_of(tmp_path, {"clip.streams": ["depth"]})
+    frames = moving()
+    frames[:first_coloured] = frames[:first_coloured].mean(axis=-1, keepdims=True)
+    write_video(tmp_path / "colour.mp4", Frames(frames, np.arange(12) / 30))
+    with pytest.raises(VideoError, match=r"is a colour video; the run looks at depth alone\n  hint: give the depth"):
+        run.predict(tmp_path / "colour.mp4")
+    grey = np.repeat(moving().mean(axis=-1, keepdims=True), 3, axis=-1).astype(np.uint8)
+    write_video(tmp_path / "depth.mp4", Frames(grey, np.arange(12) / 30))  # levels stored as colour
+    assert run.predict(tmp_path / "depth.mp4").label in CLASSES
+
+
+@pytest.mark.real
+def test_real_colour_and_real_depth_are_told_apart(shared_data: Path, tmp_path: Path) -> None:
+    run = predictor_of(tmp_path, {"clip.streams": ["depth"]})
+    colour = [*(shared_data / "fir").glob("*.mp4"), *(shared_data / "congd").rglob("*.M.avi")]
+    colour += [
+        *sorted((shared_data / "isogd").rglob("M_*.avi"))[:5],
+        *(shared_data / "nvgesture").rglob("sk_wrapped.avi"),
+    ]
+    for path in colour:
+        with pytest.raises(VideoError, match="is a colour video"):
+            run.predict(path, span_s=(None, 1.0))
+    for pattern in (
+        "isogd/train/*/K_*.avi",
+        "isogd/aligned_depth/**/*.avi",
+        "nvgesture/**/sk_depth.avi",
+        "shrec2017/**/*.mkv",
+    ):
+        for path in sorted(shared_data.glob(pattern))[:5]:
+            assert run.predict(path).label in CLASSES
+
+
 def test_a_card_of_another_run_is_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", tiny_config(), classes=CLASSES)
     other = write_run(tmp_path / "other", tiny_config(), classes=CLASSES[:3])

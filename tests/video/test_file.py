@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from mudra.errors import VideoError
 from mudra.types import DepthFormat, Stream
 from mudra.video import list_videos, open_video
+from mudra.video.file import CONTAINERS
 from tests.video.encode import KINDS, encode, encode_levels, indices_of, picture_with_corner, truncate
 
 GROUPS_OF_TEN = {"g": "10", "bf": "2", "sc_threshold": "0"}
@@ -33,6 +35,25 @@ def test_every_container_gives_all_frames_in_order(tmp_path: Path, suffix: str, 
     assert info.fps == pytest.approx(10)
     assert info.duration_s == pytest.approx(4.0)
     assert info.declared_frames == (0 if suffix in (".mkv", ".webm") else 40)
+
+
+@pytest.mark.parametrize("written", [".mp4", ".avi", ".mkv", ".ts"])
+def test_a_file_named_as_what_it_is_not_is_read_all_the_same(tmp_path: Path, written: str) -> None:
+    path = encode(tmp_path / f"clip{written}", codec="mpeg4")
+    for suffix in CONTAINERS:
+        path = path.rename(path.with_suffix(suffix))
+        with open_video(path) as reader:
+            assert indices_of(reader.read().frames_THWC) == list(range(40))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".MKV"])
+def test_a_file_named_as_what_it_is_is_opened_as_that_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path, tried = encode(tmp_path / f"clip{suffix}", codec="mpeg4"), []
+    monkeypatch.setattr("mudra.video.file._open", lambda path, name: tried.append(name) or av.open(path, format=name))
+    open_video(path).close()
+    assert tried == [CONTAINERS[suffix.lower()]]
 
 
 @pytest.mark.parametrize(("suffix", "codec", "pixel_format"), KINDS)
@@ -329,6 +350,17 @@ def red_corner(picture: np.ndarray) -> str:
         "lower right": picture[height - 3, width - 3],
     }
     return max(corners, key=lambda name: int(corners[name][0]))
+
+
+@pytest.mark.parametrize("side", [16, 200], ids=["few bytes", "many bytes"])
+def test_a_picture_is_a_video_of_one_frame(tmp_path: Path, side: int) -> None:
+    """FFmpeg reads small and large pictures by different ways, of which one cannot seek."""
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "00003.png"), noise[..., ::-1])
+    with open_video(tmp_path / "00003.png") as reader:
+        assert reader.times_s.tolist() == [0.0]
+        np.testing.assert_array_equal(reader.read().frames_THWC, noise[None])
+        np.testing.assert_array_equal(reader.read([0, 0]).frames_THWC, np.stack([noise] * 2))
 
 
 @pytest.mark.real

@@ -38,8 +38,9 @@ def test_the_table_is_not_trusted_with_a_variable_rate(tmp_path: Path) -> None:
 
 
 def test_place_of_a_stamp() -> None:
-    index = FrameIndex(np.arange(3.0), range(100, 130, 10))
-    assert [index.place_of(stamp) for stamp in (100, 120, 115, 90, 130)] == [0, 2, None, None, None]
+    for stamps in (range(100, 130, 10), [100, 110, 120]):
+        index = FrameIndex(np.arange(3.0), stamps)
+        assert [index.place_of(stamp) for stamp in (100, 120, 115, 90, 130)] == [0, 2, None, None, None]
     assert FrameIndex(np.arange(3.0), None).place_of(100) is None
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from mudra.errors import VideoError
-from mudra.video.listing import is_image, is_video, list_frame_folders, list_images, list_videos, natural_key
+from mudra.video.listing import (
+    is_image,
+    is_video,
+    list_frame_folders,
+    list_images,
+    list_recordings,
+    list_videos,
+    natural_key,
+)
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -37,6 +45,15 @@ def test_folders_of_frames(tmp_path: Path) -> None:
     touch(tmp_path, "10/1.jpg", "9/1.png", "9/deeper/1.jpg", "videos/clip.mp4")
     names = [path.relative_to(tmp_path).as_posix() for path in list_frame_folders(tmp_path)]
     assert names == ["9", "9/deeper", "10"]
+
+
+def test_recordings_are_videos_and_folders_of_frames_but_no_thumbnails(tmp_path: Path) -> None:
+    touch(tmp_path, "clips/a.avi", "clips/a.jpg", "clips/b/1.jpg", "frames/1.jpg")
+    names = [path.relative_to(tmp_path).as_posix() for path in list_recordings(tmp_path)]
+    assert names == ["clips/a.avi", "clips/b", "frames"]
+    assert list_recordings(tmp_path / "clips" / "a.avi") == [tmp_path / "clips" / "a.avi"]
+    with pytest.raises(VideoError, match="no such file or folder"):
+        list_recordings(tmp_path / "missing")
 
 
 def test_images_of_a_folder(tmp_path: Path) -> None:

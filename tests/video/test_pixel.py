@@ -32,6 +32,25 @@ def test_scaling_keeps_the_picture(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(convert_rgb(frame, size).astype(int), gradient(*size).astype(int), atol=7)
 
 
+@pytest.mark.parametrize("width", [112, 113, 2])
+@pytest.mark.parametrize("rotation", [0, 1])
+def test_an_array_is_whole_its_own_and_may_be_written_to(
+    width: int, rotation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of some widths are padded, and the next frame must not be painted over the last one."""
+    monkeypatch.setattr("mudra.video.pixel.quarter_turns", lambda rotation_deg: rotation)
+    made = []
+    for level in (40, 200):
+        grey = np.full((60, 80, 3), level, dtype=np.uint8)
+        frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv444p")
+        made.append(convert_rgb(frame, (30, width)))
+    for array, level in zip(made, (40, 200), strict=True):
+        assert array.shape == (30, width, 3)
+        assert array.flags.c_contiguous
+        np.testing.assert_allclose(array.astype(int), level, atol=2)
+        array[:] = 0
+
+
 def test_shrinking_averages() -> None:
     board = (np.indices((480, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(board, format="gray").reformat(format="yuv420p")
