@@ -246,14 +246,14 @@ def arrange(maps: Tensor, *, channels_last: bool) -> Tensor:
 
 def split_frames(part: Tensor) -> tuple[Tensor, ...]:
     """Cut along time, axis 1, so that the backward pass joins the pieces in the order in which they stand in memory."""
-    if part.ndim != 5 or part.is_contiguous():
+    if part.ndim != 5 or part.stride(2) != 1:
         return part.unbind(dim=1)
     return tuple(frame_BHWC.movedim(-1, 1) for frame_BHWC in part.movedim(2, -1).unbind(dim=1))
 
 
 def join(pieces: list[Tensor]) -> Tensor:
     """Put maps (B, T, D, H, W) one behind the other in time, in the order in which they stand in memory."""
-    if pieces[0].is_contiguous():
+    if pieces[0].stride(2) != 1:
         return torch.cat(pieces, dim=1)
     return torch.cat([piece.movedim(2, -1) for piece in pieces], dim=1).movedim(-1, 2)
 

@@ -16,9 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from mudra.cells.cell import Cell, WholeClipLayer, unroll
 from mudra.cells.conv_lstm import ConvLSTMCell
 from mudra.cells.gated_conv_lstm import GatedConvLSTMCell
+from mudra.cells.inception_conv_lstm import InceptionConvLSTMCell
 from mudra.cells.input_attention_conv_lstm import InputAttentionConvLSTMCell
 from mudra.cells.input_gate_attention_conv_lstm import InputGateAttentionConvLSTMCell
+from mudra.cells.multi_kernel_conv_lstm import MultiKernelConvLSTMCell
 from mudra.cells.output_gate_attention_conv_lstm import OutputGateAttentionConvLSTMCell
+from mudra.cells.peephole_conv_lstm import PeepholeConvLSTMCell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class CellCost:
         macs_per_step: Multiply-accumulates of convolutions and matrix products for one frame, counted while running.
         paper_weights: The weights by the paper's formula; None for a cell whose paper has none.
         paper_mult_adds: The multiply-adds by the paper's rule; None likewise.
+        weights_input_to_hidden: What Agethen and Hsu 2019 count in their Table III: of the weights, those between the
+            input and the gates. Hidden maps, memory and masks have the others. None for a cell of another paper.
     """
 
     weights: int
@@ -38,10 +43,14 @@ class CellCost:
     macs_per_step: int
     paper_weights: int | None
     paper_mult_adds: int | None
+    weights_input_to_hidden: int | None = None
 
     def to_json(self) -> dict[str, int | None]:
-        """Return the counts as JSON knows them."""
-        return asdict(self)
+        """Return the counts as JSON knows them; `weights_input_to_hidden` only where there is one."""
+        counts = asdict(self)
+        if self.weights_input_to_hidden is None:
+            del counts["weights_input_to_hidden"]
+        return counts
 
 
 def measure_cell(cell: Cell | WholeClipLayer, *, size: tuple[int, int]) -> CellCost:
@@ -52,17 +61,19 @@ def measure_cell(cell: Cell | WholeClipLayer, *, size: tuple[int, int]) -> CellC
         size: Height and width of the map.
 
     Example:
-        >>> measure_cell(GatedConvLSTMCell(in_channels=256, hidden_channels=256), size=(28, 28))
-        CellCost(weights=528896, biases=1024, macs_per_step=106766336, paper_weights=528896, paper_mult_adds=414654464)
+        >>> cost = measure_cell(GatedConvLSTMCell(in_channels=256, hidden_channels=256), size=(28, 28))
+        >>> cost.weights, cost.biases, cost.macs_per_step, cost.paper_weights, cost.paper_mult_adds
+        (528896, 1024, 106766336, 528896, 414654464)
     """
-    trained = [parameter for parameter in cell.parameters() if parameter.requires_grad]
     paper_weights = count_paper_weights(cell)
+    counts_input = isinstance(cell, PeepholeConvLSTMCell | MultiKernelConvLSTMCell | InceptionConvLSTMCell)
     return CellCost(
-        weights=sum(parameter.numel() for parameter in trained if parameter.ndim > 1),
-        biases=sum(parameter.numel() for parameter in trained if parameter.ndim == 1),
+        weights=_count(cell, biases=False),
+        biases=_count(cell, biases=True),
         macs_per_step=_count_macs(cell, size),
         paper_weights=paper_weights,
         paper_mult_adds=None if paper_weights is None else count_paper_mult_adds(paper_weights, size=size),
+        weights_input_to_hidden=_count(cell.get_submodule("input_to_gates"), biases=False) if counts_input else None,
     )
 
 
@@ -79,6 +90,15 @@ def count_paper_weights(cell: Cell | WholeClipLayer) -> int | None:
 def count_paper_mult_adds(paper_weights: int, *, size: tuple[int, int]) -> int:
     """Return the multiply-adds as Table 1 has them: every weight once at every place of the map."""
     return paper_weights * size[0] * size[1]
+
+
+def _count(module: torch.nn.Module, *, biases: bool) -> int:
+    """Trainable numbers, either the biases alone or all others, among them the factors of a normalisation."""
+    return sum(
+        parameter.numel()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and biases == name.endswith("bias")
+    )
 
 
 def _count_macs(cell: Cell | WholeClipLayer, size: tuple[int, int]) -> int:

@@ -128,11 +128,12 @@ class GatedConvLSTMCell(Cell):
         gates_BE, g_BDHW = from_input
         hidden_BDHW, mean_BD = pool(state.hidden_BDHW)
         gates_BE = gates_BE + self.hidden_to_gates(mean_BD)
-        i_BD, f_BD, o_BD = apply_gate(gates_BE, self.gate_activation).chunk(3, dim=1)
+        # Spread over the map: one place each.
+        i_BD11, f_BD11, o_BD11 = apply_gate(gates_BE, self.gate_activation)[..., None, None].chunk(3, dim=1)
         return {
-            "input_gate": i_BD[..., None, None],
-            "forget_gate": f_BD[..., None, None],
-            "output_gate": o_BD[..., None, None],
+            "input_gate": i_BD11,
+            "forget_gate": f_BD11,
+            "output_gate": o_BD11,
             "candidate": tanh(g_BDHW + self.hidden_to_candidate(hidden_BDHW)),
         }
 

@@ -28,8 +28,8 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the maps (B, D, H, W)."""
-        side_by_side = x_BCHW.is_contiguous(memory_format=torch.channels_last)
-        if x_BCHW.device.type != "cpu" or not side_by_side or torch.compiler.is_compiling():
+        is_slow = x_BCHW.device.type == "cpu" and not torch.compiler.is_compiling() and torch.get_num_threads() == 1
+        if not is_slow or not x_BCHW.is_contiguous(memory_format=torch.channels_last):
             return super().forward(x_BCHW)
         num_clips, _, height, width = x_BCHW.shape
         rows = x_BCHW.permute(0, 2, 3, 1).reshape(num_clips * height, 1, width, -1).permute(0, 3, 1, 2)

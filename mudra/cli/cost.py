@@ -67,6 +67,12 @@ def _show_recipe(recipe: str, overrides: list[str], *, as_json: bool) -> None:
         typer.echo(f"{part:<12}{parameters:>14,}{macs:>18,}")
     typer.echo(f"{'total':<12}{counted.parameters:>14,}{counted.macs_per_clip:>18,}")
     typer.echo(f"{'per frame':<12}{'':>14}{round(counted.macs_per_frame):>18,}")
+    if counted.shift_macs:
+        typer.echo(f"not counted: {counted.shift_macs:,} products of learned shifts, which only move frames at first")
+    if counted.training_parameters_by_part:
+        parts = ", ".join(counted.training_parameters_by_part)
+        alone = sum(counted.training_parameters_by_part.values())
+        typer.echo(f"in training alone ({parts}): {alone:,} parameters, {counted.training_macs:,} MAC per clip")
 
 
 def _show_cell(name: str, overrides: list[str], *, map_size: str, as_json: bool) -> None:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from mudra.cells import ConvLSTMCell, MapState, hard_sigmoid_keras, unroll
-from mudra.cells.cell import apply_gate, check_choices, init_he_normal, per_frame, resolve_channels
+from mudra.cells import ConvLSTMCell, MapState, Unrolled, hard_sigmoid_keras, unroll
+from mudra.cells.cell import (
+    TrainingMemory,
+    WholeClipLayer,
+    apply_gate,
+    arrange,
+    check_choices,
+    frames_per_piece,
+    init_he_normal,
+    join,
+    per_frame,
+    resolve_channels,
+    split_frames,
+)
 from mudra.errors import ConfigError, ModelError
 
 
@@ -37,6 +50,36 @@ def test_unroll_refuses_a_state_of_other_maps(cell: ConvLSTMCell, shape: tuple[i
         unroll(cell, torch.zeros(2, 1, 3, 8, 9), MapState(*parts))
 
 
+def test_unroll_refuses_a_memory_that_it_does_not_know(cell: ConvLSTMCell) -> None:
+    memory: Any = "recomputed"
+    with pytest.raises(ModelError, match=r"memory is 'recomputed'\n  hint: did you mean 'recompute'\?"):
+        unroll(cell, torch.zeros(2, 1, 3, 8, 9), memory=memory)
+
+
+class Reversed(WholeClipLayer):
+    """Notes how it was called."""
+
+    memory = ""
+
+    def unroll_clip(self, x_BTCHW: torch.Tensor, *, memory: TrainingMemory = "keep") -> Unrolled:
+        self.memory = memory
+        return Unrolled(x_BTCHW.flip(1), MapState(x_BTCHW[:, 0], x_BTCHW[:, 0]))
+
+
+def test_a_layer_of_whole_clips_is_given_them_and_what_unroll_was_told() -> None:
+    layer, x_BTCHW = Reversed(3, 3), torch.rand(2, 4, 3, 8, 9)
+    assert torch.equal(unroll(layer, x_BTCHW, memory="recompute").hidden_BTDHW, x_BTCHW.flip(1))
+    assert layer.memory == "recompute"
+
+
+def test_a_layer_of_whole_clips_goes_on_from_no_state() -> None:
+    x_BTCHW = torch.rand(2, 4, 3, 8, 9)
+    with pytest.raises(ModelError, match=r"Reversed got a state, but it sees every clip whole"):
+        unroll(Reversed(3, 3), x_BTCHW, MapState(x_BTCHW[:, 0], x_BTCHW[:, 0]))
+    with pytest.raises(ModelError, match="Reversed got maps of shape"):
+        unroll(Reversed(4, 4), x_BTCHW)
+
+
 def test_unroll_without_a_state_begins_with_zeros(cell: ConvLSTMCell) -> None:
     x_BTCHW = torch.randn(2, 3, 3, 4, 6, generator=torch.Generator().manual_seed(0))
     zeros = MapState(torch.zeros(2, 5, 4, 6), torch.zeros(2, 5, 4, 6))
@@ -60,9 +103,49 @@ def test_hard_sigmoid_is_that_of_keras_1_and_not_of_torch() -> None:
 
 def test_per_frame_keeps_clips_and_frames_apart() -> None:
     x_BTCHW = torch.arange(2 * 3 * 1 * 2 * 2, dtype=torch.float32).view(2, 3, 1, 2, 2)
-    pooled = per_frame(torch.nn.AvgPool2d(2), x_BTCHW)
-    assert pooled.shape == (2, 3, 1, 1, 1)
-    assert pooled.flatten().tolist() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5]
+    for channels_last in (False, True):
+        pooled = per_frame(torch.nn.AvgPool2d(2), arrange(x_BTCHW, channels_last=channels_last))
+        assert pooled.shape == (2, 3, 1, 1, 1)
+        assert pooled.flatten().tolist() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_arranged_maps_are_the_same_maps_and_copied_once_only(channels_last: bool) -> None:
+    maps_BTCHW = torch.rand(2, 3, 4, 5, 6)
+    arranged = arrange(maps_BTCHW, channels_last=channels_last)
+    assert torch.equal(arranged, maps_BTCHW)
+    assert arranged.stride() == ((360, 120, 1, 24, 4) if channels_last else (360, 120, 30, 6, 1))
+    assert arrange(arranged, channels_last=channels_last).data_ptr() == arranged.data_ptr()
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_frames_cut_and_joined_stand_as_before(channels_last: bool) -> None:
+    maps_BTCHW = arrange(torch.rand(2, 3, 4, 5, 6), channels_last=channels_last)
+    frames = split_frames(maps_BTCHW)
+    assert [torch.equal(frame, maps_BTCHW[:, t]) for t, frame in enumerate(frames)] == [True] * 3
+    joined = join([frame.unsqueeze(1) for frame in frames])
+    assert torch.equal(joined, maps_BTCHW)
+    assert joined.stride() == maps_BTCHW.stride()
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_gradients_of_cut_frames_stand_as_the_frames_did(channels_last: bool) -> None:
+    maps_BTCHW = arrange(torch.rand(2, 3, 4, 5, 6), channels_last=channels_last)
+    strides = []
+    leaf = maps_BTCHW.detach().requires_grad_()
+    passed = leaf * 1.0
+    passed.register_hook(lambda grad: strides.append(grad.stride()))
+    sum(frame.square().sum() for frame in split_frames(passed)).backward()
+    assert strides == [maps_BTCHW.stride()]
+
+
+def test_what_is_no_map_is_cut_along_time_too() -> None:
+    part_BTE = torch.rand(2, 3, 4)
+    assert [torch.equal(frame, part_BTE[:, t]) for t, frame in enumerate(split_frames(part_BTE))] == [True] * 3
+
+
+def test_pieces_to_run_again_grow_with_the_root_of_the_frames() -> None:
+    assert [frames_per_piece(num_frames) for num_frames in (1, 2, 8, 16, 36, 100)] == [1, 1, 1, 2, 3, 5]
 
 
 def test_he_normal_has_the_wanted_deviation_after_the_cut() -> None:

@@ -13,7 +13,7 @@ import torch
 from mudra.cells import ConvLSTMCell, ConvLSTMConfig, GateActivation, MapState, unroll
 from mudra.cells.cell import TRUNCATED_NORMAL_STD
 from mudra.errors import ConfigError
-from tests.cells.by_hand import GATES, Array, PlainWeights, State, plain_step
+from tests.cells.by_hand import GATES, Array, PlainWeights, State, convolve, plain_step
 
 NAMES = "ifoG"
 ACTIVATIONS: tuple[GateActivation, ...] = typing.get_args(GateActivation)
@@ -72,6 +72,30 @@ def test_the_equations_see_two_gates_swapped(pair: tuple[str, str]) -> None:
     hidden_BTDHW, _ = unroll(cell, torch.from_numpy(x_TCHW)[None], given)
     swapped = run_by_hand(x_TCHW, start, weights, "sigmoid")[-1].hidden_DHW
     assert np.abs(hidden_BTDHW[0, -1].detach().numpy() - swapped).max() > 1e-2
+
+
+def test_the_inside_of_a_step_is_what_the_step_is_made_of() -> None:
+    cell, x_BTCHW = random_cell("sigmoid"), torch.from_numpy(random_maps(1, 1, 3, 4, 5, seed=1))
+    before = MapState(*(torch.from_numpy(part)[None] for part in State(*random_maps(2, 2, 4, 5, seed=2))))
+    inside = cell.inspect((cell.precompute(x_BTCHW)[0][:, 0],), before)
+    assert {name: tuple(part.shape) for name, part in inside.items()} == dict.fromkeys(
+        ("input_gate", "forget_gate", "output_gate", "candidate"), (1, 2, 4, 5)
+    )
+    weights = weights_of(cell)
+    for name, part in zip(NAMES, inside.values(), strict=True):
+        sums = convolve(x_BTCHW[0, 0].numpy(), weights[name].from_input_DCKK)
+        sums += convolve(before.hidden_BDHW[0].numpy(), weights[name].from_hidden_DDKK)
+        sums += weights[name].bias_D[:, None, None]
+        expected = np.tanh(sums) if name == "G" else 1 / (1 + np.exp(-sums))
+        np.testing.assert_allclose(part[0].detach(), expected, atol=1e-12)
+
+
+def test_on_the_cpu_training_alone_keeps_maps_plain_in_memory() -> None:
+    cell = ConvLSTMCell(in_channels=3, hidden_channels=4)
+    assert not cell.wants_channels_last(torch.device("cpu"))
+    assert cell.wants_channels_last(torch.device("cuda"))
+    with torch.no_grad():
+        assert cell.wants_channels_last(torch.device("cpu"))
 
 
 def test_one_by_one_kernels_on_maps_of_one_cell_are_torch_lstm() -> None:

@@ -72,6 +72,81 @@ def test_convolutions_cost_by_the_place_and_pooled_gates_once(kind: str) -> None
     assert (small - once) / 35 == pytest.approx((large - once) / 140, rel=1e-12)
 
 
+class Input(NamedTuple):
+    """Input-to-hidden weights at 512 channels in and 256 hidden ones, and Table III's millions where it has a row."""
+
+    words: str
+    weights: int
+    printed: str | None
+    kind: str
+    values: dict[str, object]
+
+
+MULTI = "multi_kernel_conv_lstm"
+TABLE_III = [
+    Input("kernel_size=3", 4_718_592, "4.7", "peephole_conv_lstm", {"kernel_size": 3}),
+    Input("kernel_size=5", 13_107_200, "13.1", "peephole_conv_lstm", {"kernel_size": 5}),
+    Input("kernel_size=7", 25_690_112, "25.7", "peephole_conv_lstm", {"kernel_size": 7}),
+    Input("", 8_912_896, "8.9", MULTI, {"hidden_channels": [128, 128]}),
+    Input("mix=per_gate", 9_175_040, None, MULTI, {"mix": "per_gate"}),
+    Input("mix=full", 9_961_472, None, MULTI, {"mix": "full"}),
+    Input("", 1_671_168, None, "inception_conv_lstm", {}),
+]
+
+
+def measure_input(row: Input) -> CellCost:
+    return measure(row.kind, (14, 14), **{"in_channels": 512, **row.values})
+
+
+@pytest.mark.parametrize("row", TABLE_III, ids=lambda row: f"{row.kind} {row.words}")
+def test_input_to_hidden_weights_of_agethen_and_hsu_table_iii(row: Input) -> None:
+    cost = measure_input(row)
+    assert cost.weights_input_to_hidden == row.weights
+    assert row.printed is None or f"{row.weights / 1e6:.1f}" == row.printed
+    assert cost.to_json()["weights_input_to_hidden"] == row.weights
+    # Of the biases there is one for every gate and channel, whatever the kernels.
+    assert cost.biases == 1_024
+    assert (cost.paper_weights, cost.paper_mult_adds) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "from_input", "other"),
+    [
+        ("peephole_conv_lstm", {"peephole": "none"}, 4_718_592, 2_359_296),
+        ("peephole_conv_lstm", {"peephole": "hw", "map_size": [14, 14]}, 4_718_592, 2_359_296 + 3 * 14 * 14),
+        (MULTI, {}, 8_912_896, 4_456_448),
+        (MULTI, {"mix": "per_gate"}, 9_175_040, 4_456_448 + 262_144),
+        # Two of the 512 channels are flow, and a mask for the 5x5 kernel is made of them.
+        (MULTI, {"flow_channels": 2, "masked_kernels": [5]}, 34 * 4 * 128 * 510, 4_456_448 + 25 * 2 * 510),
+    ],
+)
+def test_hidden_maps_memory_and_masks_have_the_other_weights(
+    kind: str, values: dict[str, object], from_input: int, other: int
+) -> None:
+    cost = measure(kind, (14, 14), **{"in_channels": 512, **values})
+    assert cost.weights_input_to_hidden == from_input
+    assert cost.weights == from_input + other
+
+
+def test_the_9_1_million_of_table_iii_are_no_1x1_convolution() -> None:
+    # Per gate and full mixing are 9.2 and 10.0 when they are rounded as the table's other rows are.
+    assert [f"{row.weights / 1e6:.1f}" for row in TABLE_III[4:6]] == ["9.2", "10.0"]
+
+
+def test_only_cells_of_that_paper_count_the_input_by_itself() -> None:
+    for kind in TABLE_1:
+        cost = measure(kind)
+        assert cost.weights_input_to_hidden is None
+        assert "weights_input_to_hidden" not in cost.to_json()
+
+
+def test_factors_of_a_normalisation_are_no_biases() -> None:
+    plain, normalised = (measure(MULTI, (14, 14), normalisation=choice) for choice in ("none", "batch"))
+    # Two convolutions on each side; those of the hidden side have had no bias before.
+    assert normalised.weights - plain.weights == 2 * 1_024
+    assert normalised.biases - plain.biases == 1_024
+
+
 def test_the_papers_rule_charges_every_weight_at_every_place() -> None:
     assert count_paper_mult_adds(10, size=(3, 5)) == 150
 
@@ -103,7 +178,7 @@ def test_json_has_the_counts_by_name() -> None:
 
 
 def test_every_formula_belongs_to_a_cell() -> None:
-    built = {type(config.from_mapping({"in_channels": 2}).build()) for config in configs_in(AnyCellConfig)}
+    built = {type(config.from_mapping({"in_channels": 4}).build()) for config in configs_in(AnyCellConfig)}
     assert set(PAPER_FORMULAS) <= built
 
 
@@ -124,3 +199,14 @@ def test_the_page_shows_both_conventions_as_counted(kind: str) -> None:
 def test_the_page_explains_every_layer() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [kind for kind in CONFIGS if f"**`{kind}`**" not in text] == []
+
+
+@pytest.mark.parametrize("row", TABLE_III, ids=lambda row: f"{row.kind} {row.words}")
+def test_the_page_shows_table_iii_as_counted(row: Input) -> None:
+    name = f"{row.kind} {row.words}".strip()
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if f"`{name}`" in line and "|" in line]
+    assert len(lines) == 1
+    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert cells[1] == f"{measure_input(row).weights_input_to_hidden:,}"
+    if row.printed is not None:
+        assert cells[2] == f"{row.printed} M"

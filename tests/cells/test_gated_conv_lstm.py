@@ -14,7 +14,7 @@ from torch import nn
 from mudra.cells import GateActivation, GatedConvLSTMCell, GatedConvLSTMConfig, MapState, unroll
 from mudra.cells.cell import TRUNCATED_NORMAL_STD
 from mudra.errors import ConfigError
-from tests.cells.by_hand import GATES, Array, CandidateWeights, GateWeights, State, gated_step
+from tests.cells.by_hand import GATES, Array, CandidateWeights, GateWeights, State, gated_step, pool
 
 NAMES = "ifo"
 ACTIVATIONS: tuple[GateActivation, ...] = typing.get_args(GateActivation)
@@ -101,6 +101,22 @@ def test_the_equations_see_two_gates_swapped(pair: tuple[str, str]) -> None:
     hidden_BTDHW, _ = unroll(cell, torch.from_numpy(x_TCHW)[None], given)
     swapped = run_by_hand(x_TCHW, start, gates, candidate_of(cell), "sigmoid")[-1].hidden_DHW
     assert np.abs(hidden_BTDHW[0, -1].detach().numpy() - swapped).max() > 1e-2
+
+
+def test_the_inside_of_a_step_is_what_the_step_is_made_of() -> None:
+    cell, x_BTCHW = random_cell("sigmoid"), torch.from_numpy(random_maps(1, 1, 3, 4, 5, seed=1))
+    before = MapState(*(torch.from_numpy(part)[None] for part in State(*random_maps(2, 2, 4, 5, seed=2))))
+    gates_BTE, candidate_BTDHW = cell.precompute(x_BTCHW)
+    inside = cell.inspect((gates_BTE[:, 0], candidate_BTDHW[:, 0]), before)
+    gates = [inside.pop(name) for name in ("input_gate", "forget_gate", "output_gate")]
+    assert list(inside) == ["candidate"]
+    assert inside["candidate"].shape == (1, 2, 4, 5)
+    x_C, hidden_D = pool(x_BTCHW[0, 0].numpy()), pool(before.hidden_BDHW[0].numpy())
+    for name, opening in zip(NAMES, gates, strict=True):
+        weights = gates_of(cell)[name]
+        sums = weights.from_input_DC @ x_C + weights.from_hidden_DD @ hidden_D + weights.bias_D
+        assert opening.shape == (1, 2, 1, 1)
+        np.testing.assert_allclose(opening.detach().flatten(), 1 / (1 + np.exp(-sums)), atol=1e-12)
 
 
 def test_gate_weights_start_at_one_over_their_channels() -> None:

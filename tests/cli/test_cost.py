@@ -39,6 +39,16 @@ def test_text_has_a_row_for_every_part(mudra: Mudra) -> None:
     assert rows["total"][0] == "12,287,323"
 
 
+def test_shifts_and_what_training_alone_uses_stand_apart(mudra: Mudra) -> None:
+    found = json.loads(mudra("cost", "fan2021/table1/msd", "--json").out)
+    assert (found["parameters"]["total"], found["macs_per_clip"]) == (27_895_919, 34_300_617_328)
+    assert found["training_alone"] == {"parameters": {"decoder": 8_553_472}, "macs_per_clip": 4_370_530_304}
+    assert found["macs_of_shifts"] == 134_873_088
+    lines = mudra("cost", "fan2021/table1/msd").out.splitlines()
+    assert lines[-2] == "not counted: 134,873,088 products of learned shifts, which only move frames at first"
+    assert lines[-1] == "in training alone (decoder): 8,553,472 parameters, 4,370,530,304 MAC per clip"
+
+
 def test_an_unknown_recipe_is_refused(mudra: Mudra) -> None:
     outcome = mudra("cost", "zhang2018/table1/variant_c1")
     assert outcome.code == 2
@@ -78,6 +88,22 @@ def test_a_cell_without_a_formula_has_none(mudra: Mudra) -> None:
     table = mudra("cost", "--cell", "bidirectional", "in_channels=4").out
     assert table.splitlines()[0] == "bidirectional: 4 channels into 8, one frame of 28x28"
     assert table.splitlines()[-1].split()[-1] == "-"
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"),
+    [
+        (("peephole_conv_lstm", "kernel_size=7", "hidden_channels=256"), 25_690_112),
+        (("multi_kernel_conv_lstm", "kernel_sizes=[3,5]", "hidden_channels=[128,128]"), 8_912_896),
+        (("inception_conv_lstm", "hidden_channels=256"), 1_671_168),
+    ],
+)
+def test_cells_with_several_kernels_count_the_input_by_itself(
+    mudra: Mudra, words: tuple[str, ...], weights: int
+) -> None:
+    outcome = mudra("cost", "--cell", *words, "in_channels=512", "--map", "14x14", "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["weights_input_to_hidden"] == weights
 
 
 def test_a_cells_table_has_both_conventions(mudra: Mudra) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mudra import cells
-from mudra.cells import AnyCellConfig, AnyRecurrentLayerConfig, Cell, MapState, unroll
+from mudra.cells import AnyCellConfig, AnyRecurrentLayerConfig, AnyVectorLayerConfig, Cell, MapState, unroll
 from mudra.config import Config, configs_in
 
 CONFIGS = configs_in(AnyCellConfig)
@@ -34,6 +34,12 @@ def build(config_type: type[Config]) -> Cell:
     for parameter in cell.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=generator)
     return cell
+
+
+def kernels(config_type: type[Config], side: int) -> dict[str, Any]:
+    """The setting of a kernel's side, of which some cells have several and some none."""
+    values = {"kernel_size": side, "kernel_sizes": (side, 3)}
+    return {name: value for name, value in values.items() if name in config_type.model_fields}
 
 
 def random_maps(num_clips: int = 2, num_frames: int = NUM_FRAMES, size: tuple[int, int] = (5, 7)) -> torch.Tensor:
@@ -178,7 +184,8 @@ def test_what_a_step_consists_of_has_known_names_shapes_and_ranges(config_type: 
 
 @every_cell
 def test_the_config_survives_yaml(config_type: type[Config], tmp_path: Path) -> None:
-    config = config_type.from_mapping({"in_channels": 3, "hidden_channels": 5, "kernel_size": 5, "forget_bias": 1.0})
+    given = {"in_channels": 3, "hidden_channels": 5, "forget_bias": 1.0}
+    config = config_type.from_mapping({**given, **kernels(config_type, 5)})
     path = tmp_path / "cell.yaml"
     path.write_text(config.to_yaml())
     assert config_type.from_yaml(path) == config
@@ -197,7 +204,7 @@ def test_constructor_and_config_agree(config_type: type[Config]) -> None:
 @every_cell
 def test_build_hands_on_every_value(config_type: type[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     module, name = inspect.getmodule(config_type), cell_class(config_type).__name__
-    config: Any = config_type.from_mapping({"in_channels": 3, "hidden_channels": 5, "kernel_size": 7})
+    config: Any = config_type.from_mapping({"in_channels": 3, "hidden_channels": 5, **kernels(config_type, 7)})
     monkeypatch.setattr(module, name, lambda **arguments: arguments)
     assert config.build() == config.model_dump(exclude={"kind"})
 
@@ -227,7 +234,7 @@ def test_every_config_of_the_room_is_registered() -> None:
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, Config) and value.__module__ == module.__name__
     ]
-    assert set(here) == set(configs_in(AnyRecurrentLayerConfig))
+    assert set(here) == {*configs_in(AnyRecurrentLayerConfig), *configs_in(AnyVectorLayerConfig)}
 
 
 def test_the_union_is_told_apart_by_kind() -> None:
