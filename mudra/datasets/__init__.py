@@ -17,6 +17,9 @@ from mudra.datasets.dataset import SPLITS as SPLITS
 from mudra.datasets.dataset import Dataset as Dataset
 from mudra.datasets.dataset import FrameSource as FrameSource
 from mudra.datasets.detect import detect as detect
+from mudra.datasets.digit_images import DigitImages as DigitImages
+from mudra.datasets.digit_images import read_bundled_digits as read_bundled_digits
+from mudra.datasets.digit_images import read_mnist as read_mnist
 from mudra.datasets.examples import draw_examples as draw_examples
 from mudra.datasets.folder import FolderConfig as FolderConfig
 from mudra.datasets.folder import read_folder as read_folder
@@ -29,6 +32,8 @@ from mudra.datasets.isogd import read_isogd as read_isogd
 from mudra.datasets.jester import JesterConfig as JesterConfig
 from mudra.datasets.jester import read_jester as read_jester
 from mudra.datasets.mirror import guess_mirror_pairs as guess_mirror_pairs
+from mudra.datasets.moving_digits import DigitClips as DigitClips
+from mudra.datasets.moving_digits import MovingDigits as MovingDigits
 from mudra.datasets.shrec2017 import Shrec2017Config as Shrec2017Config
 from mudra.datasets.shrec2017 import read_shrec2017 as read_shrec2017
 from mudra.datasets.synthetic.config import SyntheticConfig as SyntheticConfig
