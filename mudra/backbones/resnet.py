@@ -1,28 +1,37 @@
-"""ResNet, frame by frame: a 2-D residual network sees every frame by itself.
+"""ResNet, frame by frame: a 2-D residual network, in which temporal modules may let frames see one another.
 
 Source: He et al. 2016, arXiv:1512.03385, table 1, in torchvision's form: blocks, names of the weights (`conv1.weight`,
-`layer1.0.conv1.weight`, ...) and initialisation are torchvision's, so that its published weights fit.
+`layer1.0.conv1.weight`, ...) and initialisation are torchvision's, so that its published weights fit. Where temporal
+modules stand: Lin et al. 2019, arXiv:1811.08383, section 3.3, and Wang et al. 2021, arXiv:2103.07372: at the head of
+every residual branch, where the shortcut does not pass them.
 Differs: the last mean and the dense layer are the head's; `width` scales the channels.
 
 The clips' frames are folded into the batch, (B, T) into B * T, and unfolded again: with a linear head behind it, the
-mean over frames of the logits comes out.
+mean over frames of the logits comes out. Checkpoints of the released programs fit too: their wrapped convolutions,
+`layerN.M.conv1.net.weight`, are `layerN.M.conv1.weight` here, and what stands beside `net` is in `layerN.M.temporal`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import Annotated, Literal
 
-import torch
-import torchvision
 from pydantic import Field, PositiveFloat, PositiveInt
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from mudra.backbones.backbone import Backbone, scale_channels
+from mudra.backbones.action import OFFICIAL_NAMES
+from mudra.backbones.any_temporal_module import AnyTemporalModuleConfig
+from mudra.backbones.backbone import BackboneState, scale_channels
+from mudra.backbones.frame_backbone import (
+    TORCH_NORM_MOMENTUM,
+    BlockOutput,
+    FrameBackbone,
+    run_residual_blocks,
+    set_norm_momentum,
+)
 from mudra.config import Config
-from mudra.errors import ConfigError, ModelError
+from mudra.errors import ConfigError
 
 Depth = Literal[18, 34, 50]
 
@@ -34,8 +43,6 @@ LAYOUTS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
     50: (Bottleneck, (3, 4, 6, 3)),
 }
 STAGE_CHANNELS = (64, 128, 256, 512)
-IMAGENET = "imagenet"
-TORCH_NORM_MOMENTUM = 0.1
 
 
 class ResNetConfig(Config):
@@ -55,6 +62,8 @@ class ResNetConfig(Config):
     run needs no such file."""
     norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = TORCH_NORM_MOMENTUM
     """Share of each batch in the running statistics of batch normalisation."""
+    temporal_module: AnyTemporalModuleConfig | None = None
+    """What stands at the head of every residual branch and mixes the frames: `tsm`, `action`; None for nothing."""
 
     def build(self, in_channels: int | None = None) -> ResNet:
         """Return the backbone for clips of `in_channels` channels; `load_pretrained` then fills it."""
@@ -64,10 +73,11 @@ class ResNetConfig(Config):
             depth=self.depth,
             pretrained=self.pretrained,
             norm_momentum=self.norm_momentum,
+            temporal_module=self.temporal_module,
         )
 
 
-class ResNet(Backbone):
+class ResNet(FrameBackbone):
     """A 2-D residual network on every frame.
 
     Args:
@@ -76,6 +86,7 @@ class ResNet(Backbone):
         depth: Layers with weights: 18, 34 or 50.
         pretrained: What `load_pretrained` loads: `imagenet`, a file, or None.
         norm_momentum: Share of each batch in the running statistics of batch normalisation.
+        temporal_module: What stands at the head of every residual branch; None for nothing.
 
     Raises:
         ConfigError: If there is no such depth.
@@ -95,16 +106,22 @@ class ResNet(Backbone):
         depth: Depth = 50,
         pretrained: str | None = None,
         norm_momentum: float = TORCH_NORM_MOMENTUM,
+        temporal_module: AnyTemporalModuleConfig | None = None,
     ) -> None:
         if depth not in LAYOUTS:
             raise ConfigError(f"depth is {depth}", hint=f"known: {', '.join(map(str, LAYOUTS))}")
         block, num_blocks = LAYOUTS[depth]
         planes = [scale_channels(channels, width) for channels in STAGE_CHANNELS]
         expansion = int(block.expansion)
-        super().__init__(in_channels=in_channels, out_channels=planes[-1] * expansion, time_stride=1)
-        self.depth, self.pretrained = depth, pretrained
-        self.holds_weights = pretrained is None
-        self.register_load_state_dict_post_hook(_mark_filled)  # type: ignore[no-untyped-call]
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=planes[-1] * expansion,
+            stem_channels=planes[0],
+            pretrained=pretrained,
+            # The first published version: that of the papers.
+            torchvision_weights=f"ResNet{depth}_Weights.IMAGENET1K_V1",
+        )
+        self.depth = depth
         self.conv1 = nn.Conv2d(in_channels, planes[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(planes[0])
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -116,50 +133,46 @@ class ResNet(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            elif isinstance(module, nn.BatchNorm2d):
-                module.momentum = norm_momentum
+        if temporal_module is not None:  # behind the loop: temporal modules start as their papers have them
+            for block_module in self.blocks():
+                block_module.add_module("temporal", temporal_module.build(block_module.conv1.in_channels))
+        set_norm_momentum(self, norm_momentum)
+        self.is_causal = all(module.is_causal for module in self.temporal_modules())
 
-    def forward(self, x_BTCHW: Tensor) -> Tensor:
-        if self.training and not self.holds_weights:
-            raise ModelError(
-                f"training is to start from pretrained={self.pretrained!r}, which was not loaded",
-                hint="call load_pretrained() first, or load the state of another training",
-            )
-        num_clips, num_frames = x_BTCHW.shape[:2]
-        x_BCHW = x_BTCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    def blocks(self) -> list[BasicBlock | Bottleneck]:
+        """Return the residual blocks, first to last."""
+        stages = [self.get_submodule(f"layer{index + 1}") for index in range(len(STAGE_CHANNELS))]
+        return [block for stage in stages for block in stage.children()]
+
+    def stem(self, x_BCHW: Tensor) -> Tensor:
         maps: Tensor = self.maxpool(self.bn1(self.conv1(x_BCHW)).relu_())
-        for index in range(len(STAGE_CHANNELS)):
-            maps = self.get_submodule(f"layer{index + 1}")(maps)
-        return maps.view(num_clips, num_frames, *maps.shape[1:])
+        return maps
 
-    def load_pretrained(self) -> None:
-        """Load what `pretrained` names; nothing without it.
+    def run_blocks(self, maps_BCHW: Tensor, num_frames: int, state: BackboneState | None) -> BlockOutput:
+        return run_residual_blocks(self.blocks(), _run_block, maps_BCHW, num_frames, state)
 
-        Clips of other than three channels get the mean of the first kernels' three, in every channel (Wang et al. 2016,
-        arXiv:1608.00859, section 3.2, cross modality). The dense layer in the file is left out.
+    def describe(self) -> str:
+        return f"ResNet-{self.depth} of this width"
 
-        Raises:
-            ModelError: If the file is missing, is damaged, or holds another network's weights.
-        """
-        if self.pretrained is None:
-            return
-        weights = {
-            name: value
-            for name, value in _read_weights(self.pretrained, self.depth).items()
-            if not name.startswith("fc.")
-        }
-        first = weights.get("conv1.weight")
-        if first is not None and first.ndim == 4 and first.shape[1] != self.in_channels:
-            weights["conv1.weight"] = first.mean(dim=1, keepdim=True).repeat(1, self.in_channels, 1, 1)
-        _check_fit(
-            weights, self.state_dict(), f"{self.pretrained}: not the weights of ResNet-{self.depth} of this width"
-        )
-        self.load_state_dict(weights)
+    def is_temporal(self, name: str) -> bool:
+        return ".temporal." in name
+
+    def rename(self, name: str) -> str:
+        found = re.fullmatch(r"(layer\d+\.\d+)\.conv1\.(\w+)\.(\w+)", name)
+        if found is None or found[2] not in ("net", *OFFICIAL_NAMES):
+            return name
+        place = "conv1" if found[2] == "net" else f"temporal.{OFFICIAL_NAMES[found[2]]}"
+        return f"{found[1]}.{place}.{found[3]}"
 
 
-def _mark_filled(network: nn.Module, incompatible: object) -> None:
-    assert isinstance(network, ResNet)
-    network.holds_weights = True
+def _run_block(block: nn.Module, x_BCHW: Tensor, branch_BCHW: Tensor) -> Tensor:
+    """Run one of torchvision's blocks, whose branch begins with other maps than its shortcut."""
+    assert isinstance(block, BasicBlock | Bottleneck)
+    shortcut: Tensor = x_BCHW if block.downsample is None else block.downsample(x_BCHW)
+    maps: Tensor = block.bn2(block.conv2(block.bn1(block.conv1(branch_BCHW)).relu_()))
+    if isinstance(block, Bottleneck):
+        maps = block.bn3(block.conv3(maps.relu_()))
+    return maps.add_(shortcut).relu_()
 
 
 def _build_stage(block: Block, in_channels: int, channels: int, *, num_blocks: int, stride: int) -> nn.Sequential:
@@ -173,36 +186,3 @@ def _build_stage(block: Block, in_channels: int, channels: int, *, num_blocks: i
     blocks = [block(in_channels, channels, stride, downsample)]
     blocks += [block(out_channels, channels) for _ in range(num_blocks - 1)]
     return nn.Sequential(*blocks)
-
-
-def _read_weights(source: str, depth: int) -> dict[str, Tensor]:
-    if source == IMAGENET:
-        # The first published version: that of the papers.
-        weights: dict[str, Tensor] = torchvision.models.get_weight(
-            f"ResNet{depth}_Weights.IMAGENET1K_V1"
-        ).get_state_dict(progress=False, check_hash=True)
-        return weights
-    path = Path(source)
-    try:
-        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except FileNotFoundError:
-        hint = f"give a file of weights, or {IMAGENET!r} for torchvision's own"
-        raise ModelError(f"{path}: no such file of weights", hint=hint) from None
-    except Exception as error:  # a damaged file is refused by pickle, zip, torch or safetensors, each in its own way
-        raise ModelError(f"{path}: not a file of weights ({error})") from None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ModelError(f"{path}: holds no weights by name", hint="save network.state_dict()")
-    return found
-
-
-def _check_fit(weights: dict[str, Tensor], wanted: dict[str, Tensor], complaint: str) -> None:
-    # Older files do not count the batches that their statistics were taken over; PyTorch does without.
-    names = [name for name in wanted if not name.endswith("num_batches_tracked")]
-    wrong = [name for name in names if name not in weights or weights[name].shape != wanted[name].shape]
-    wrong += [name for name in weights if name not in wanted]
-    if wrong:
-        shown = ", ".join(wrong[:3]) + (", ..." if len(wrong) > 3 else "")
-        raise ModelError(
-            f"{complaint}: {len(wrong)} missing, unknown or of another shape ({shown})",
-            hint="wanted: a state dict with torchvision's names, conv1.weight, layer1.0.conv1.weight, ...",
-        )

@@ -19,6 +19,7 @@ from mudra.scoring.events import (
 )
 from mudra.scoring.frame_wise import FrameClassScore, FrameScores, FrameSequence, SequenceScore, score_frames
 from mudra.scoring.jaccard import MeanJaccard, SequenceJaccard, average_jaccard, measure_jaccard
+from mudra.scoring.mask_loss import MaskLoss, MaskLossConfig, MaskLosses
 from mudra.scoring.span import FrameSpan, find_spans, mark_frames
 
 __all__ = [
@@ -35,6 +36,9 @@ __all__ = [
     "FrameSequence",
     "FrameSpan",
     "Interval",
+    "MaskLoss",
+    "MaskLossConfig",
+    "MaskLosses",
     "MeanJaccard",
     "Scores",
     "SequenceJaccard",

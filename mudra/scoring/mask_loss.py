@@ -141,9 +141,7 @@ class MaskLoss(nn.Module):
         return error.sum() / weight.expand_as(error).sum().clamp_min(1.0)
 
 
-def scale_depth(
-    depth_BTHW: Tensor, measured_BTHW: Tensor | None, *, size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+def scale_depth(depth_BTHW: Tensor, measured_BTHW: Tensor | None, *, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return depth and its measured share at another size, bilinearly.
 
     A pixel's depth is that of the measured part of the pixels that it is made of: what was not measured does not bend

@@ -1,0 +1,52 @@
+"""Published weights: read from files as programs write them, bared of wrappers, and refused where they do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mudra.backbones.published import bare_names, check_fit, read_published
+from mudra.errors import ModelError
+
+WEIGHT = torch.arange(6.0).view(2, 3)
+
+
+def test_files_are_read_with_and_without_a_wrapper(tmp_path: Path) -> None:
+    save_file({"a": WEIGHT}, tmp_path / "a.safetensors")
+    torch.save({"a": WEIGHT}, tmp_path / "a.pth")
+    torch.save({"state_dict": {"a": WEIGHT}, "epoch": 3}, tmp_path / "wrapped.pth.tar")
+    for name in ("a.safetensors", "a.pth", "wrapped.pth.tar"):
+        assert torch.equal(read_published(str(tmp_path / name), None)["a"], WEIGHT)
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"gone\.pth: no such file of weights\n  hint: give a file"):
+        read_published(str(tmp_path / "gone.pth"), None)
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(ModelError, match=r"text\.pth: not a file of weights \("):
+        read_published(str(tmp_path / "text.pth"), None)
+    for found in ({"epoch": 3}, {}):
+        torch.save(found, tmp_path / "empty.pth")
+        with pytest.raises(ModelError, match=r"empty\.pth: holds no weights by name\n  hint: save network"):
+            read_published(str(tmp_path / "empty.pth"), None)
+    with pytest.raises(ModelError, match="torchvision has no weights of this network"):
+        read_published("imagenet", None)
+
+
+def test_wrappers_are_taken_off_known_names_alone() -> None:
+    names = {"module.base_model.conv1.weight": WEIGHT, "conv1.bias": WEIGHT, "module.new_fc.bias": WEIGHT}
+    bare = bare_names(names, lambda name: name.startswith("conv1."))
+    assert list(bare) == ["conv1.weight", "conv1.bias", "module.new_fc.bias"]
+
+
+def test_what_does_not_fit_is_listed_by_reason() -> None:
+    wanted = {"a": WEIGHT, "b": WEIGHT, "c": WEIGHT, "n.num_batches_tracked": torch.tensor(1)}
+    check_fit({"a": WEIGHT, "b": WEIGHT}, wanted, "file", fresh={"c"})
+    listed = (
+        r"file: 3 missing, unknown or of another shape \(missing: c; of another shape: b; unknown: d\)\n  hint: wan"
+    )
+    with pytest.raises(ModelError, match=listed):
+        check_fit({"a": WEIGHT, "b": WEIGHT.T, "d": WEIGHT}, wanted, "file", fresh=set())
