@@ -10,7 +10,21 @@ from pydantic import Field
 from mudra.models.complexity import Complexity as Complexity
 from mudra.models.complexity import count_parameters as count_parameters
 from mudra.models.complexity import measure_complexity as measure_complexity
+from mudra.models.frame_wise_net import FrameStreamOutput as FrameStreamOutput
+from mudra.models.frame_wise_net import FrameStreamState as FrameStreamState
+from mudra.models.frame_wise_net import FrameWiseNet as FrameWiseNet
+from mudra.models.frame_wise_net import FrameWiseNetConfig as FrameWiseNetConfig
+from mudra.models.frame_wise_net import WindowConfig as WindowConfig
+from mudra.models.future_net import FutureNet as FutureNet
+from mudra.models.future_net import FutureNetConfig as FutureNetConfig
+from mudra.models.future_net import sum_cross_entropy as sum_cross_entropy
 from mudra.models.gesture_net import GestureNet as GestureNet
 from mudra.models.gesture_net import GestureNetConfig as GestureNetConfig
+from mudra.models.gesture_net import StreamState as StreamState
+from mudra.models.gesture_net import TrainingOutput as TrainingOutput
+from mudra.models.sliding_window import JudgedWindows as JudgedWindows
+from mudra.models.sliding_window import WindowState as WindowState
+from mudra.models.sliding_window import judge_frames as judge_frames
+from mudra.models.sliding_window import judge_windows as judge_windows
 
-AnyModelConfig = Annotated[GestureNetConfig, Field(discriminator="kind")]
+AnyModelConfig = Annotated[GestureNetConfig | FrameWiseNetConfig, Field(discriminator="kind")]

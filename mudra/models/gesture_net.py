@@ -5,11 +5,13 @@ Differs: nothing at the defaults; every part is chosen by its config, and `width
 and top it is a backbone with its head: Res3D alone, C3D, a ResNet on every frame.
 
     clip_BTCHW -> backbone -> maps -> cell, cell -> hidden maps -> top -> head -> logits_BK
+                     '--- in training alone: decoder -> masks of depth (Fan et al. 2021, figure 1)
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -25,9 +27,10 @@ from mudra.backbones import (
 from mudra.cells import AnyRecurrentLayerConfig, Cell, GatedConvLSTMConfig, MapState, WholeClipLayer, unroll
 from mudra.config import Config
 from mudra.errors import ModelError
-from mudra.heads import AnyHeadConfig, MeanClassifierConfig
+from mudra.heads import AnyHeadConfig, Masks, MeanClassifierConfig, MultiScaleDecoderConfig
 
 PartConfig = TypeVar("PartConfig", bound=Config)
+DENSE_NAMES = ("fc", "new_fc")  # of the last layer in torchvision's and in the papers' checkpoints
 
 
 class GestureNetConfig(Config):
@@ -53,6 +56,8 @@ class GestureNetConfig(Config):
     recompute_steps: bool = False
     """In training, keep of the recurrent layers only what the backward pass cannot compute again: less memory, longer
     steps, the same gradients."""
+    decoder: MultiScaleDecoderConfig | None = None
+    """What learns depth from the backbone's maps, in training alone; None for nothing."""
 
     def build(self) -> GestureNet:
         """Return the network.
@@ -75,7 +80,32 @@ class GestureNetConfig(Config):
             top=self.top,
             head=self.head,
             recompute_steps=self.recompute_steps,
+            decoder=self.decoder,
         )
+
+
+class TrainingOutput(NamedTuple):
+    """What `GestureNet.forward_training` returns.
+
+    Args:
+        logits_BK: Logits of the clips.
+        masks: What the decoders say of every frame; None of them where the network has no decoder.
+    """
+
+    logits_BK: Tensor
+    masks: Masks
+
+
+class StreamState(NamedTuple):
+    """What a network keeps of the pieces of a stream that it has seen.
+
+    Args:
+        backbone: What a causal backbone keeps.
+        cells: The states of the recurrent layers.
+    """
+
+    backbone: tuple[Tensor, ...]
+    cells: tuple[MapState, ...]
 
 
 class StreamOutput(NamedTuple):
@@ -83,11 +113,11 @@ class StreamOutput(NamedTuple):
 
     Args:
         logits_BK: Logits of this piece alone.
-        states: The states of the recurrent layers: give them to the call for the next piece.
+        states: What the network keeps: give it to the call for the next piece.
     """
 
     logits_BK: Tensor
-    states: tuple[MapState, ...]
+    states: StreamState
 
 
 class GestureNet(nn.Module):
@@ -102,9 +132,11 @@ class GestureNet(nn.Module):
         top: Config of the 2-D network on every step, or None.
         head: Config of the head.
         recompute_steps: Whether training keeps of the recurrent layers only what it cannot compute again.
+        decoder: Config of the decoder of depth, or None.
 
     Raises:
-        ModelError: If the backbone's or a cell's config names another number of incoming channels than come in.
+        ModelError: If the backbone's or a cell's config names another number of incoming channels than come in, or a
+            decoder is to stand on a backbone that has no maps for it.
 
     Example:
         >>> import torch
@@ -112,6 +144,9 @@ class GestureNet(nn.Module):
         >>> net(torch.zeros(2, 8, 3, 32, 32)).shape
         torch.Size([2, 5])
     """
+
+    training_parts: ClassVar[tuple[str, ...]] = ("decoder",)
+    """Parts that training alone uses."""
 
     def __init__(
         self,
@@ -124,6 +159,7 @@ class GestureNet(nn.Module):
         top: AnyTopConfig | None = MobileNetTopConfig(),  # noqa: B008
         head: AnyHeadConfig = MeanClassifierConfig(),  # noqa: B008
         recompute_steps: bool = False,
+        decoder: MultiScaleDecoderConfig | None = None,
     ) -> None:
         super().__init__()
         self.recompute_steps = recompute_steps
@@ -135,7 +171,7 @@ class GestureNet(nn.Module):
         layers: list[Cell | WholeClipLayer] = []
         for index, config in enumerate(cells):
             _check_channels(f"cells.{index}", config.in_channels, channels)
-            hidden = channels if config.hidden_channels is None else scale_channels(config.hidden_channels, width)
+            hidden = _scale_hidden(config.hidden_channels, channels, width)
             layer = config.model_copy(update={"in_channels": channels, "hidden_channels": hidden}).build()
             layers.append(layer)
             channels = layer.hidden_channels
@@ -145,17 +181,43 @@ class GestureNet(nn.Module):
             built = _widen(top, width).build(channels)
             self.top, channels = built, built.out_channels
         self.head: nn.Module = _widen(head, width).build(channels, num_classes)
+        # Last: the other parts draw the same first values with and without it.
+        self.decoder: nn.Module | None = None if decoder is None else _build_decoder(decoder, self.backbone)
 
     def forward(self, clip_BTCHW: Tensor) -> Tensor:
-        """Return logits_BK for whole clips.
+        """Return logits_BK for whole clips; a decoder has no part in them.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes; in training, if the
+                network has a decoder, which would learn nothing.
+        """
+        self._check(clip_BTCHW)
+        if self.training and self.decoder is not None:
+            raise ModelError(
+                "the network has a decoder, which learns from depth, but is trained on its logits alone",
+                hint="call forward_training and give its masks to a loss, or leave the decoder out: model.decoder=null",
+            )
+        hidden, _ = self.recur(self.backbone(clip_BTCHW))
+        logits: Tensor = self.head(self.top(hidden))
+        return logits
+
+    def forward_training(self, clip_BTCHW: Tensor) -> TrainingOutput:
+        """Return logits_BK, those of `forward`, and the decoder's masks.
 
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
         self._check(clip_BTCHW)
-        hidden, _ = self.recur(self.backbone(clip_BTCHW))
-        logits: Tensor = self.head(self.top(hidden))
-        return logits
+        if self.decoder is None:
+            return TrainingOutput(self(clip_BTCHW), Masks(None, None))
+        stem_BTCHW, maps_BTCHW = self.backbone.forward_taps(clip_BTCHW)
+        hidden, _ = self.recur(maps_BTCHW)
+        masks: Masks = self.decoder(stem_BTCHW, maps_BTCHW)
+        return TrainingOutput(self.head(self.top(hidden)), masks)
+
+    def drop_decoder(self) -> None:
+        """Take the decoder away: what is left computes the same logits."""
+        self.decoder = None
 
     def recur(
         self, maps_BTCHW: Tensor, states: tuple[MapState, ...] | None = None
@@ -170,11 +232,11 @@ class GestureNet(nn.Module):
             after.append(state)
         return maps_BTCHW, tuple(after)
 
-    def forward_stream(self, clip_BTCHW: Tensor, states: tuple[MapState, ...] | None = None) -> StreamOutput:
-        """Return the logits of one piece of a stream, and the states with which the next piece goes on.
+    def forward_stream(self, clip_BTCHW: Tensor, states: StreamState | None = None) -> StreamOutput:
+        """Return the logits of one piece of a stream, and what the next piece goes on with.
 
-        The recurrence goes on exactly; the backbone sees each piece by itself, so that its 3-D convolutions meet
-        zeros, not the neighbouring piece's frames, at the piece's ends.
+        The recurrence goes on exactly, and so does a causal backbone; any other sees each piece by itself, so that it
+        meets zeros, not the neighbouring piece's frames, at the piece's ends.
 
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes, or a recurrent layer
@@ -189,8 +251,10 @@ class GestureNet(nn.Module):
                 f"{', '.join(whole)} runs backwards too and needs the whole clip; a piece of a stream came",
                 hint="give whole clips to the network itself, or train one whose cells run forwards only",
             )
-        hidden, after = self.recur(self.backbone(clip_BTCHW), states)
-        return StreamOutput(self.head(self.top(hidden)), after)
+        before, kept = (None, None) if states is None else states
+        maps_BTCHW, seen = self.backbone.forward_stream(clip_BTCHW, before)
+        hidden, after = self.recur(maps_BTCHW, kept)
+        return StreamOutput(self.head(self.top(hidden)), StreamState(seen, after))
 
     def load_pretrained(self) -> None:
         """Load the published weights that the backbone's config names, if it names any: once, when training starts.
@@ -199,6 +263,21 @@ class GestureNet(nn.Module):
             ModelError: If they are missing, damaged, or another network's.
         """
         self.backbone.load_pretrained()
+
+    def name_as_ours(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights of another program's checkpoint of the same backbone under the names of ours.
+
+        The dense layer behind it (`fc`, `new_fc`) is the head's. Weights that have names of ours are left as they are.
+        """
+        own, backbone = set(self.state_dict()), set(self.backbone.state_dict())
+        if any(name in own for name in weights):
+            return dict(weights)
+        renamed = {}
+        for name, value in self.backbone.name_as_ours(weights).items():
+            module, _, kind = name.rpartition(".")
+            is_dense = module.rpartition(".")[2] in DENSE_NAMES
+            renamed[f"backbone.{name}" if name in backbone else f"head.dense.{kind}" if is_dense else name] = value
+        return renamed
 
     def _check(self, clip_BTCHW: Tensor) -> None:
         if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
@@ -212,6 +291,24 @@ def _widen(config: PartConfig, width: float) -> PartConfig:
     """Return a part's config with its own width times the network's, where it has one."""
     own = getattr(config, "width", None)
     return config if own is None else config.model_copy(update={"width": own * width})
+
+
+def _scale_hidden(wanted: int | tuple[int, ...] | None, coming: int, width: float) -> int | tuple[int, ...]:
+    """Return a cell's hidden channels, together or of each of its kernels, times the network's width."""
+    if wanted is None:
+        return coming
+    if isinstance(wanted, int):
+        return scale_channels(wanted, width)
+    return tuple(scale_channels(channels, width) for channels in wanted)
+
+
+def _build_decoder(config: MultiScaleDecoderConfig, backbone: Backbone) -> nn.Module:
+    if backbone.stem_channels is None:
+        raise ModelError(
+            f"{type(backbone).__name__} has no first stage for a decoder, with every frame at a quarter of its size",
+            hint="take a 2-D backbone (resnet, res2net, mobile_net_v2), or model.decoder=null",
+        )
+    return config.build(backbone.stem_channels, backbone.out_channels)
 
 
 def _check_channels(part: str, named: int | None, coming: int) -> None:

@@ -12,6 +12,7 @@ from mudra.training.config import OneCycleConfig as OneCycleConfig
 from mudra.training.config import PolynomialConfig as PolynomialConfig
 from mudra.training.config import RunConfig as RunConfig
 from mudra.training.config import SgdConfig as SgdConfig
+from mudra.training.config import StepsConfig as StepsConfig
 from mudra.training.train import DryRun as DryRun
 from mudra.training.train import dry_run as dry_run
 from mudra.training.train import train as train

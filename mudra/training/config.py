@@ -11,6 +11,7 @@ from mudra.clips import ClipSpec
 from mudra.config import Config
 from mudra.datasets import AnyDatasetConfig
 from mudra.models import AnyModelConfig, GestureNetConfig
+from mudra.scoring import MaskLossConfig
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -59,6 +60,16 @@ class PolynomialConfig(Config):
     """The rate after the last batch."""
 
 
+class StepsConfig(Config):
+    """Constant, but for drops at given shares of the training (Fan et al. 2021, section IV-B)."""
+
+    kind: Literal["steps"] = "steps"
+    drops: tuple[Share, ...] = (0.4, 0.6, 0.8)
+    """When the rate drops: shares of all batches; epochs 10, 15 and 20 of 25 are 0.4, 0.6 and 0.8."""
+    factor: PositiveFloat = 0.1
+    """What the rate is multiplied with at every drop."""
+
+
 class ConstantConfig(Config):
     """The same rate throughout."""
 
@@ -66,7 +77,9 @@ class ConstantConfig(Config):
 
 
 AnyOptimiserConfig = Annotated[AdamWConfig | SgdConfig, Field(discriminator="kind")]
-AnyScheduleConfig = Annotated[OneCycleConfig | PolynomialConfig | ConstantConfig, Field(discriminator="kind")]
+AnyScheduleConfig = Annotated[
+    OneCycleConfig | PolynomialConfig | StepsConfig | ConstantConfig, Field(discriminator="kind")
+]
 
 
 class LoaderConfig(Config):
@@ -132,6 +145,8 @@ class RunConfig(Config):
     init_from: Path | None = None
     """Run folder or file of weights that the network starts from, as far as they fit by name and shape; None starts
     from fresh weights. A resumed run goes on from its own state."""
+    mask_loss: MaskLossConfig = MaskLossConfig()
+    """Weights of the losses of classes and of depth, where the model has a decoder."""
     seed: NonNegativeInt = 0
     """Seed of everything that chance decides."""
     recipe: str = ""

@@ -14,6 +14,7 @@ from mudra.training.config import (
     AnyScheduleConfig,
     OneCycleConfig,
     PolynomialConfig,
+    StepsConfig,
 )
 
 
@@ -45,6 +46,8 @@ def learning_rate_factor(config: AnyScheduleConfig, *, lr: float, num_steps: int
     if isinstance(config, PolynomialConfig):
         last = config.last_lr / lr
         return lambda step: float((1.0 - last) * max(1.0 - step / num_steps, 0.0) ** config.power + last)
+    if isinstance(config, StepsConfig):
+        return lambda step: float(config.factor ** sum(step / num_steps >= drop for drop in config.drops))
     return lambda step: 1.0
 
 

@@ -32,7 +32,7 @@ from torch import nn
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
 from mudra.errors import ConfigError, RunError
-from mudra.models import Complexity, measure_complexity
+from mudra.models import Complexity, FrameWiseNetConfig, measure_complexity
 from mudra.training.callback import CurveWriter, TrainingProgress, read_curves
 from mudra.training.clip_dataset import derive_seed
 from mudra.training.config import RunConfig
@@ -85,8 +85,22 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     return config.model_copy(update={"model": model})
 
 
+def check_trainable(config: RunConfig) -> None:
+    """Refuse what builds and is counted, but has no way through the training loop yet.
+
+    Raises:
+        ConfigError: If the network labels frames: no data set brings labels of frames to a training batch.
+    """
+    if isinstance(config.model, FrameWiseNetConfig):
+        raise ConfigError(
+            "the network labels every frame, and clips with one label each are all that can be trained on so far",
+            hint="choose a model that labels clips (mudra list recipes); `mudra cost` counts this one",
+        )
+
+
 def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
     """Build everything, take one training step on the first batch, and throw it away."""
+    check_trainable(config)
     dataset = dataset.labelled()
     config = resolve(config, dataset, tell=tell)
     _seed_and_threads(config)
@@ -146,11 +160,13 @@ def train(
         The run folder. After Ctrl-C it holds the state after the last whole epoch.
 
     Raises:
+        ConfigError: If the network labels frames instead of clips.
         RunError: If `out` holds another run, there is nothing to resume, `config.init_from` is no run, or the loss is
             no number any more.
         ModelError: If no weight of `config.init_from` fits.
         KeyboardInterrupt: After Ctrl-C, once everything is written.
     """
+    check_trainable(config)
     dataset = dataset.labelled()
     config = _check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
     _seed_and_threads(config)

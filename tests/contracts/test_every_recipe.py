@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from mudra.datasets import Dataset, SyntheticConfig
-from mudra.models import measure_complexity
+from mudra.models import FrameWiseNet, GestureNet, measure_complexity
 from mudra.recipes import Row, find_recipe, list_recipes
 from mudra.training import RunConfig
 from mudra.training.loaders import GestureData
 from mudra.training.optimisation import build_optimiser
 from mudra.training.train import resolve
+from mudra.types import Batch
 
 ROWS = list_recipes()
 every_row = pytest.mark.parametrize("found", ROWS, ids=[found.name for found in ROWS])
@@ -62,6 +63,8 @@ def shrink(config: RunConfig) -> RunConfig:
         "loader.cache": "none",
         "model.width": config.model.width / 8,
     }
+    if getattr(config.model.backbone, "pretrained", None) is not None:
+        small["model.backbone.pretrained"] = None  # nothing is fetched, and no file has an eighth of the channels
     return config.with_overrides(small)
 
 
@@ -80,6 +83,23 @@ def test_its_cost_is_counted_part_by_part(found: Row) -> None:
     assert "other" not in counted.macs_by_part
 
 
+def learn(network: nn.Module, config: RunConfig, batch: Batch) -> torch.Tensor:
+    """The loss of a batch, against drawn depth where the network has a decoder, for every row where it has several."""
+    if isinstance(network, FrameWiseNet):
+        logits_BTK = network(batch.clip_BTCHW)
+        rows = len(network.judged_frames(batch.clip_BTCHW.shape[1]))
+        assert logits_BTK.shape == (2, rows, 12)
+        return nn.functional.cross_entropy(logits_BTK.flatten(0, 1), batch.label_B.repeat_interleave(rows))
+    if getattr(network, "decoder", None) is None:
+        logits_BK = network(batch.clip_BTCHW)
+        assert logits_BK.shape == (2, 12)
+        return nn.functional.cross_entropy(logits_BK, batch.label_B)
+    assert isinstance(network, GestureNet)
+    logits_BK, masks = network.forward_training(batch.clip_BTCHW)
+    depth_BTHW = torch.rand(batch.clip_BTCHW[:, :, 0].shape, generator=torch.Generator().manual_seed(3))
+    return config.mask_loss.build()(logits_BK, batch.label_B, masks, depth_BTHW).total
+
+
 @every_row
 def test_it_takes_two_training_steps(found: Row, drawn: Dataset) -> None:
     config = resolve(shrink(find_recipe(found.name)), drawn, tell=lambda line: None)
@@ -88,9 +108,7 @@ def test_it_takes_two_training_steps(found: Row, drawn: Dataset) -> None:
     batches = iter(GestureData(drawn, config).train_dataloader())
     batch = next(batches)
     assert batch.clip_BTCHW.shape[2] == config.clip.num_channels
-    logits_BK = network(batch.clip_BTCHW)
-    assert logits_BK.shape == (2, 12)
-    loss = nn.functional.cross_entropy(logits_BK, batch.label_B)
+    loss = learn(network, config, batch)
     loss.backward()
     assert loss.isfinite()
     without = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
@@ -100,7 +118,7 @@ def test_it_takes_two_training_steps(found: Row, drawn: Dataset) -> None:
     optimiser.step()
     optimiser.zero_grad()
     second = next(batches)
-    nn.functional.cross_entropy(network(second.clip_BTCHW), second.label_B).backward()
+    learn(network, config, second).backward()
     optimiser.step()
     assert any(not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True))
     assert all(p.isfinite().all() for p in network.parameters())

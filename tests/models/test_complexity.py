@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mudra.backbones import (
+    ActionConfig,
+    AnyBackboneConfig,
+    Res2NetConfig,
+    ResNetConfig,
+    TemporalShiftConfig,
+)
 from mudra.cells import ConvLSTMConfig
+from mudra.heads import ConsensusConfig, MultiScaleDecoderConfig
 from mudra.models import Complexity, GestureNet, GestureNetConfig, count_parameters, measure_complexity
 
 PLAIN = (ConvLSTMConfig(), ConvLSTMConfig())
@@ -121,6 +129,28 @@ def test_published_cost_of_the_plain_cells() -> None:
     assert [round(total, 2) for total in totals] == [134.58, 269.15]
 
 
+@pytest.mark.parametrize(
+    ("backbone", "parameters", "macs", "shifts"),
+    [
+        (ResNetConfig(temporal_module=TemporalShiftConfig()), 23_678_099, 32_698_449_920, 0),
+        # The released code's shift is a convolution with 134.9 M products; the papers count it as a shift.
+        (ResNetConfig(temporal_module=ActionConfig()), 27_895_919, 34_300_617_328, 134_873_088),
+        (Res2NetConfig(temporal="tea"), 24_269_821, 34_536_004_864, 0),
+    ],
+    ids=["tsm", "action", "tea"],
+)
+def test_two_dimensional_networks_of_the_papers(
+    backbone: AnyBackboneConfig, parameters: int, macs: int, shifts: int
+) -> None:
+    parts = {"backbone": backbone, "cells": (), "top": None, "head": ConsensusConfig()}
+    network = GestureNetConfig(num_classes=83, in_channels=3, decoder=MultiScaleDecoderConfig(), **parts).build()
+    counted = measure_complexity(network, num_frames=8, in_channels=3, size=(224, 224))
+    assert (counted.parameters, counted.macs_per_clip, counted.shift_macs) == (parameters, macs, shifts)
+    # The decoder stands apart: inference has none. 4.37 GFLOPs and 8.5 M in Fan et al. 2021, section IV-C.
+    assert (counted.training_parameters_by_part, counted.training_macs) == ({"decoder": 8_553_472}, 4_370_530_304)
+    assert "other" not in counted.macs_by_part
+
+
 def test_json_holds_totals_and_parts() -> None:
     counted = Complexity(
         parameters_by_part={"a": 3, "b": 4}, macs_by_part={"a": 10, "other": 2}, num_frames=4, size=(8, 9)
@@ -132,4 +162,6 @@ def test_json_holds_totals_and_parts() -> None:
         "macs_by_part": {"a": 10, "other": 2},
         "num_frames": 4,
         "size": [8, 9],
+        "training_alone": {"parameters": {}, "macs_per_clip": 0},
+        "macs_of_shifts": 0,
     }

@@ -9,11 +9,31 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mudra.backbones import AnyBackboneConfig, C3DConfig, ConvTopConfig, Res3DConfig, ResNetConfig, Stage
-from mudra.cells import BidirectionalConfig, Cell, ConvLSTMConfig, GatedConvLSTMConfig, unroll
+from mudra.backbones import (
+    ActionConfig,
+    AnyBackboneConfig,
+    C3DConfig,
+    ConvTopConfig,
+    MobileNetV2Config,
+    Res2NetConfig,
+    Res3DConfig,
+    ResNetConfig,
+    Stage,
+    TemporalShiftConfig,
+)
+from mudra.cells import (
+    BidirectionalConfig,
+    Cell,
+    ConvLSTMConfig,
+    GatedConvLSTMConfig,
+    MultiKernelConvLSTMCell,
+    MultiKernelConvLSTMConfig,
+    unroll,
+)
 from mudra.errors import ModelError
-from mudra.heads import DenseClassifierConfig, MeanClassifierConfig
-from mudra.models import GestureNet, GestureNetConfig
+from mudra.heads import ConsensusConfig, DenseClassifierConfig, MeanClassifierConfig, MultiScaleDecoderConfig
+from mudra.models import GestureNet, GestureNetConfig, StreamState
+from mudra.scoring import MaskLoss
 
 
 def small(**values: Any) -> GestureNet:
@@ -42,6 +62,14 @@ def test_channels_left_out_are_as_many_as_come_in() -> None:
     assert network.top.in_channels == 8
 
 
+def test_channels_of_several_kernels_are_scaled_one_by_one() -> None:
+    network = small(width=0.25, cells=(MultiKernelConvLSTMConfig(hidden_channels=(32, 64)),))
+    (cell,) = network.cells
+    assert isinstance(cell, MultiKernelConvLSTMCell)
+    assert [branch.get_parameter("weight").shape[0] for branch in cell.hidden_to_gates.branches] == [4 * 8, 4 * 16]
+    assert cell.hidden_channels == 24
+
+
 def test_width_is_multiplied_with_the_parts_own() -> None:
     network = small(width=0.5, backbone=Res3DConfig(width=0.5))
     assert network.backbone.out_channels == 64
@@ -53,7 +81,7 @@ def test_parts_may_be_left_out() -> None:
     clip_BTCHW = random_clip()
     torch.testing.assert_close(network(clip_BTCHW), network.head(network.backbone(clip_BTCHW)))
     assert isinstance(network.top, nn.Identity)
-    assert network.forward_stream(clip_BTCHW).states == ()
+    assert network.forward_stream(clip_BTCHW).states == StreamState((), ())
 
 
 @pytest.mark.parametrize(
@@ -161,6 +189,107 @@ def test_pieces_of_a_stream_are_the_whole_clip_where_the_backbone_keeps_frames_a
         pieces.append(logits_BK)
     # The head is linear in the mean over time, so that the mean of the pieces' logits is the clip's.
     torch.testing.assert_close(torch.stack(pieces).mean(dim=0), network(clip_BTCHW))
+
+
+def test_online_tsm_is_the_offline_causal_network_frame_by_frame() -> None:
+    # One frame in, its logits out: the shift's cache is all that is handed on.
+    shift = TemporalShiftConfig(direction="past")
+    backbone = ResNetConfig(depth=18, width=2.5, temporal_module=shift)
+    network = small(backbone=backbone, cells=(), top=None, head=ConsensusConfig())
+    clip_BTCHW, states, pieces = random_clip(num_frames=5, size=(32, 40)), None, []
+    for t in range(5):
+        logits_BK, states = network.forward_stream(clip_BTCHW[:, t : t + 1], states)
+        pieces.append(logits_BK)
+    whole_BTK = network.head.classify_frames(network.backbone(clip_BTCHW))
+    torch.testing.assert_close(torch.stack(pieces, dim=1), whole_BTK, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.stack(pieces).mean(dim=0), network(clip_BTCHW), rtol=0, atol=1e-12)
+    assert states is not None
+    assert [kept.shape[1] for kept in states.backbone] == [module.plan[0].stop for module in _shifts(network)]
+
+
+def _shifts(network: GestureNet) -> list[Any]:
+    return list(network.backbone.temporal_modules())  # type: ignore[operator]
+
+
+DECODED = [
+    ResNetConfig(depth=18, width=2.5, temporal_module=TemporalShiftConfig()),
+    ResNetConfig(depth=50, width=2.5, temporal_module=ActionConfig()),
+    Res2NetConfig(width=2.5, temporal="tea"),
+    MobileNetV2Config(width=5.0),
+]
+
+
+def decoded(backbone: AnyBackboneConfig = DECODED[0], **values: Any) -> GestureNet:
+    torch.manual_seed(6)
+    parts: dict[str, Any] = {"cells": (), "top": None, "head": ConsensusConfig(), "decoder": MultiScaleDecoderConfig()}
+    return small(backbone=backbone, **(parts | values))
+
+
+@pytest.mark.parametrize("backbone", DECODED, ids=lambda config: config.kind)
+def test_logits_are_the_same_without_the_decoder(backbone: AnyBackboneConfig) -> None:
+    clip_BTCHW = random_clip(num_frames=2, size=(64, 32))
+    network, without = decoded(backbone), decoded(backbone, decoder=None)
+    logits_BK = network(clip_BTCHW)
+    assert torch.equal(logits_BK, without(clip_BTCHW)), "the other parts start alike"
+    output = network.forward_training(clip_BTCHW)
+    assert torch.equal(output.logits_BK, logits_BK)
+    assert output.masks.local_BTHW is not None
+    assert output.masks.global_BTHW is not None
+    assert (output.masks.local_BTHW.shape, output.masks.global_BTHW.shape) == ((2, 2, 64, 32), (2, 2, 16, 8))
+    network.drop_decoder()
+    assert torch.equal(network(clip_BTCHW), logits_BK)
+    assert network.state_dict().keys() == without.state_dict().keys()
+    assert network.forward_training(clip_BTCHW).masks == (None, None)
+
+
+def reached(network: GestureNet, loss: Tensor) -> set[str]:
+    """Parts of the backbone, and others, that a loss has gradients for."""
+    network.zero_grad()
+    loss.backward()
+    names = [name for name, p in network.named_parameters() if p.grad is not None and p.grad.count_nonzero() > 0]
+    return {".".join(name.split(".")[: 2 if name.startswith(("backbone", "decoder")) else 1]) for name in names}
+
+
+def test_each_loss_reaches_what_it_should() -> None:
+    network, depth_BTHW = decoded().train(), torch.rand(2, 2, 32, 32, dtype=torch.float64)
+    stem, rest = {"backbone.conv1", "backbone.bn1"}, {f"backbone.layer{index}" for index in range(1, 5)}
+    for part, wanted in {
+        "local": stem | {"decoder.local_decoder"},
+        "global_": stem | rest | {"decoder.global_decoder"},
+        "classes": stem | rest | {"head"},
+    }.items():
+        logits_BK, masks = network.forward_training(random_clip(num_frames=2, size=(32, 32)))
+        losses = MaskLoss()(logits_BK, torch.tensor([1, 3]), masks, depth_BTHW)
+        assert reached(network, getattr(losses, part)) == wanted, part
+
+
+def test_a_decoder_is_not_trained_on_logits_alone() -> None:
+    network = decoded().train()
+    with pytest.raises(ModelError, match=r"has a decoder, which learns from depth.*\n  hint: call forward_training"):
+        network(random_clip(num_frames=2, size=(32, 32)))
+    decoded(decoder=None).train()(random_clip(num_frames=2, size=(32, 32)))
+
+
+def test_a_decoder_wants_frames_at_a_quarter_of_their_size() -> None:
+    with pytest.raises(ModelError, match=r"Res3D has no first stage for a decoder.*\n  hint: take a 2-D backbone"):
+        small(decoder=MultiScaleDecoderConfig())
+    with pytest.raises(ModelError, match=r"Res3D has no first stage that keeps every frame.*\n  hint: take a 2-D"):
+        small().backbone.forward_taps(random_clip())
+
+
+def test_checkpoints_of_other_programs_are_named_as_ours() -> None:
+    network = decoded(decoder=None)
+    own = network.state_dict()
+    theirs = {
+        f"module.base_model.{name.removeprefix('backbone.')}": value
+        for name, value in own.items()
+        if name.startswith("backbone.")
+    }
+    theirs |= {f"module.new_fc.{kind}": own[f"head.dense.{kind}"] for kind in ("weight", "bias")}
+    renamed = network.name_as_ours(theirs | {"epoch": torch.tensor(3)})
+    assert renamed.keys() == own.keys() | {"epoch"}
+    assert all(torch.equal(renamed[name], value) for name, value in own.items())
+    assert network.name_as_ours(own | {"fc.weight": torch.zeros(1)}).keys() == own.keys() | {"fc.weight"}
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 16, 16), (2, 3, 8, 16, 16)], ids=["axis missing", "channels before time"])

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mudra.backbones import ResNetConfig
+from mudra.backbones import ResNetConfig, TemporalShiftConfig
 from mudra.clips import RunCard
 from mudra.datasets import Dataset, IsogdConfig, JesterConfig
 from mudra.datasets.jester import FRAMES_FOLDER
@@ -331,6 +331,22 @@ def test_from_jester_to_isogd(tmp_path: Path, video_maker: VideoMaker, first_wei
 def test_the_card_tells_it_in_a_form_that_survives(tmp_path: Path, drawn: Dataset, other_run: Path) -> None:
     out = train(tiny_config({"init_from": str(other_run), "fitting.epochs": 1}), drawn, tmp_path / "run", tell=silent)
     assert json.loads((out / "card.json").read_text(encoding="utf-8"))["made_with"]["init_from"] == read_origin(out)
+
+
+def test_checkpoints_with_other_programs_names_are_taken(tmp_path: Path) -> None:
+    backbone = ResNetConfig(depth=18, width=0.125, temporal_module=TemporalShiftConfig())
+    network, other = (GestureNet(num_classes=5, in_channels=3, backbone=backbone, cells=(), top=None) for _ in range(2))
+    theirs = {
+        "module.base_model." + name.removeprefix("backbone.").replace("0.conv1.weight", "0.conv1.net.weight"): value
+        for name, value in other.state_dict().items()
+        if name.startswith("backbone.")
+    }
+    torch.save({"state_dict": theirs | {"module.new_fc.bias": torch.zeros(7)}}, tmp_path / "tsm.pth.tar")
+    taken = take_weights(network, tmp_path / "tsm.pth.tar")
+    assert taken.fresh == ("head.dense.weight 5x64, not there", "head.dense.bias 5, there 7")
+    assert taken.unused == ()
+    wrapped = theirs["module.base_model.layer1.0.conv1.net.weight"]
+    assert torch.equal(network.backbone.get_parameter("layer1.0.conv1.weight"), wrapped)
 
 
 def test_published_weights_of_the_config_are_loaded_first(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mudra.training import AdamWConfig, ConstantConfig, OneCycleConfig, PolynomialConfig, SgdConfig
+from mudra.training import AdamWConfig, ConstantConfig, OneCycleConfig, PolynomialConfig, SgdConfig, StepsConfig
 from mudra.training.optimisation import build_optimiser, learning_rate_factor, moving_average
 
 
@@ -68,6 +68,12 @@ def test_one_cycle_rises_and_falls_along_half_cosines() -> None:
 
 def test_one_cycle_without_warmup_starts_at_the_top() -> None:
     assert learning_rate_factor(OneCycleConfig(warmup_fraction=0.0), lr=1.0, num_steps=10)(0) == 1.0
+
+
+def test_steps_drop_at_their_shares_of_the_training() -> None:
+    factor = learning_rate_factor(StepsConfig(drops=(0.4, 0.6), factor=0.1), lr=1.0, num_steps=50)
+    assert [factor(step) for step in (0, 19, 20, 29)] == pytest.approx([1.0, 1.0, 0.1, 0.1])
+    assert [factor(step) for step in (30, 49, 51)] == pytest.approx([0.01] * 3)
 
 
 def test_a_constant_rate_stays() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
 from mudra.errors import ConfigError, RunError
+from mudra.models import FrameWiseNetConfig
 from mudra.training import RunConfig, dry_run, train, versions
 from mudra.training.callback import read_curves
 from mudra.training.module import GestureModule
@@ -339,3 +340,12 @@ def test_versions_do_without_a_checkout(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("subprocess.run", fail)
     assert versions()["commit"] == ""
+
+
+def test_a_network_that_labels_frames_is_refused_before_anything_is_written(drawn: Dataset, tmp_path: Path) -> None:
+    config = tiny_config().model_copy(update={"model": FrameWiseNetConfig(width=0.25)})
+    with pytest.raises(ConfigError, match="labels every frame"):
+        train(config, drawn, tmp_path / "run", tell=silent)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match="labels every frame"):
+        dry_run(config, drawn, tell=silent)

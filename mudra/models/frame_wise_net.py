@@ -1,0 +1,323 @@
+"""Frame-wise network: a label for every frame of a clip, or for the middle frame of a window.
+
+Source: Pigou et al. 2015, figure 1: (a) single frame, (b) temporal pooling, (c) recurrence, (d) temporal convolutions,
+(e) temporal convolutions and recurrence; each is this network with other parts.
+Differs: nothing at the papers' frames of 64x64; maps of another size than `grid` are averaged (or repeated) to it, so
+that frames of any size can be taken.
+
+    clip_BTCHW -> backbone -> maps -> grid, flattened -> features_BTC
+        without a window:  -> cells -> head -> logits_BTK, a row for every frame
+        with a window:     -> mean, maximum or all in one row -> head -> logits of shape (B, 1, K), of the middle frame
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from mudra.backbones import AnyBackboneConfig, Backbone, BackboneState, FrameTrunkConfig, scale_channels
+from mudra.cells import (
+    AnyVectorLayerConfig,
+    BidirectionalVectorConfig,
+    VectorCell,
+    VectorState,
+    WholeSequenceLayer,
+    unroll_vectors,
+)
+from mudra.config import Config
+from mudra.errors import ConfigError, ModelError
+from mudra.heads import FrameClassifierConfig
+
+TRUNK = FrameTrunkConfig(temporal_conv="centred")
+LAYERS: tuple[AnyVectorLayerConfig, ...] = (BidirectionalVectorConfig(hidden_features=512),)
+
+
+class WindowConfig(Config):
+    """How the frames of a window become one answer, about its middle frame."""
+
+    num_frames: PositiveInt = 32
+    """Frames of a window; the answer is that of frame (num_frames - 1) // 2, counted from 0."""
+    pooling: Literal["mean", "max", "flatten"] = "mean"
+    """Over the steps that the backbone leaves: their mean, their largest values, or all of them side by side."""
+
+
+class FrameWiseNetConfig(Config):
+    """A label for every frame, or for the middle frame of a window."""
+
+    kind: Literal["frame_wise_net"] = "frame_wise_net"
+
+    num_classes: PositiveInt | None = None
+    """Classes (K), the one for no gesture among them; None: as many as the data set has."""
+    in_channels: PositiveInt | None = None
+    """Channels of the clip (C); None: as many as the clip's streams have."""
+    width: PositiveFloat = 1.0
+    """Factor on the channels of the backbone and on the features of cells and hidden layers."""
+    backbone: AnyBackboneConfig = TRUNK
+    """Frames into maps."""
+    grid: tuple[PositiveInt, PositiveInt] = (4, 4)
+    """Rows and columns that the maps are averaged to before they are flattened."""
+    window: WindowConfig | None = None
+    """How the frames of a window become one answer; None: every frame has its own."""
+    cells: tuple[AnyVectorLayerConfig, ...] = LAYERS
+    """The recurrent layers, first to last; none with a window."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    """Probability that an input of a recurrent layer is dropped in training; the head has its own."""
+    head: FrameClassifierConfig = FrameClassifierConfig()
+    """Features into logits."""
+
+    def build(self) -> FrameWiseNet:
+        """Return the network.
+
+        Raises:
+            ModelError: If `num_classes` or `in_channels` is None.
+        """
+        if self.num_classes is None or self.in_channels is None:
+            missing = "num_classes" if self.num_classes is None else "in_channels"
+            raise ModelError(
+                f"the network cannot be built: {missing} is not known",
+                hint=f"set model.{missing}, or train on a data set, which says it",
+            )
+        return FrameWiseNet(
+            num_classes=self.num_classes,
+            in_channels=self.in_channels,
+            width=self.width,
+            backbone=self.backbone,
+            grid=self.grid,
+            window=self.window,
+            cells=self.cells,
+            dropout=self.dropout,
+            head=self.head,
+        )
+
+    def to_causal(self) -> Self:
+        """Return the twin for live use: cells that run forwards only, temporal convolutions over earlier frames alone.
+
+        Raises:
+            ConfigError: If the network answers for the middle of a window, which is never the newest frame.
+        """
+        if self.window is not None:
+            raise ConfigError(
+                f"a network with a window of {self.window.num_frames} frames answers for its middle: it has no causal "
+                "twin",
+                hint="take a recurrent network, or judge its windows as they are completed (judge_windows)",
+            )
+        backbone = self.backbone
+        if isinstance(backbone, FrameTrunkConfig) and backbone.temporal_conv == "centred":
+            backbone = backbone.model_copy(update={"temporal_conv": "causal"})
+        cells = tuple(
+            layer.cell.model_copy(update={"in_features": layer.in_features, "hidden_features": layer.hidden_features})
+            if isinstance(layer, BidirectionalVectorConfig)
+            else layer
+            for layer in self.cells
+        )
+        return self.model_copy(update={"backbone": backbone, "cells": cells})
+
+
+class FrameStreamState(NamedTuple):
+    """What a causal network carries from one piece of a stream to the next.
+
+    Args:
+        backbone: What the backbone needs of earlier frames.
+        cells: The states of the recurrent layers.
+    """
+
+    backbone: BackboneState
+    cells: tuple[VectorState, ...]
+
+
+class FrameStreamOutput(NamedTuple):
+    """What `FrameWiseNet.forward_stream` returns for one piece of a stream.
+
+    Args:
+        logits_BTK: A row for every frame of the piece.
+        state: Give it to the call for the next piece.
+    """
+
+    logits_BTK: Tensor
+    state: FrameStreamState
+
+
+class FrameWiseNet(nn.Module):
+    """A label for every frame, or for the middle frame of a window.
+
+    Args:
+        num_classes: Classes (K).
+        in_channels: Channels of the clip (C).
+        width: Factor on the channels of the backbone and on the features of cells and hidden layers.
+        backbone: Config of the backbone.
+        grid: Rows and columns that the maps are averaged to before they are flattened.
+        window: How the frames of a window become one answer, or None.
+        cells: Configs of the recurrent layers; features left out are filled in.
+        dropout: Probability that an input of a recurrent layer is dropped in training.
+        head: Config of the head.
+
+    Raises:
+        ConfigError: If there are both a window and recurrent layers, or a backbone that strides over time without a
+            window.
+        ModelError: If the backbone's or a layer's config names another number of channels or features than come in.
+
+    Example:
+        >>> import torch
+        >>> net = FrameWiseNet(num_classes=5, in_channels=4, width=0.125)
+        >>> net(torch.zeros(2, 8, 4, 64, 64)).shape
+        torch.Size([2, 8, 5])
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int,
+        width: float = 1.0,
+        backbone: AnyBackboneConfig = TRUNK,
+        grid: tuple[int, int] = (4, 4),
+        window: WindowConfig | None = None,
+        cells: tuple[AnyVectorLayerConfig, ...] = LAYERS,
+        dropout: float = 0.5,
+        head: FrameClassifierConfig = FrameClassifierConfig(),  # noqa: B008  configs are frozen
+    ) -> None:
+        super().__init__()
+        if window is not None and cells:
+            raise ConfigError(
+                "the network has both a window and recurrent layers, which need a row for every frame",
+                hint="leave one of them out: window=null, or cells=[]",
+            )
+        self.num_classes, self.in_channels, self.grid, self.window = num_classes, in_channels, grid, window
+        _check_size("backbone.in_channels", backbone.in_channels, in_channels)
+        self.backbone: Backbone = backbone.model_copy(update={"width": backbone.width * width}).build(in_channels)
+        stride = self.backbone.time_stride
+        if window is None and stride != 1:
+            raise ConfigError(
+                f"the backbone makes one map of {stride} frames, but every frame wants its own",
+                hint="set backbone.pool_time=false, or give a window",
+            )
+        features = self.backbone.out_channels * grid[0] * grid[1]
+        self.window_steps = -(-window.num_frames // stride) if window and window.pooling == "flatten" else 1
+        features *= self.window_steps
+        layers: list[VectorCell | WholeSequenceLayer] = []
+        for index, config in enumerate(cells):
+            _check_size(f"cells.{index}.in_features", config.in_features, features)
+            hidden = features if config.hidden_features is None else scale_channels(config.hidden_features, width)
+            layer = config.model_copy(update={"in_features": features, "hidden_features": hidden}).build()
+            layers.append(layer)
+            features = layer.hidden_features
+        self.dropout = nn.Dropout(dropout)
+        self.cells = nn.ModuleList(layers)
+        self.head: nn.Module = head.model_copy(update={"width": head.width * width}).build(features, num_classes)
+
+    def forward(self, clip_BTCHW: Tensor, *, mask_BT: Tensor | None = None) -> Tensor:
+        """Return logits_BTK for whole clips: a row for every frame, or with a window one row, of the middle frame.
+
+        Args:
+            clip_BTCHW: Clips; with a window, of its length (of another, poolings do what they can).
+            mask_BT: True where a frame counts, False where it is padding, which recurrent layers then pass over while
+                convolutions still see it. None: all count.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes.
+        """
+        self._check(clip_BTCHW)
+        features_BTC = self.flatten_maps(self.backbone(clip_BTCHW))
+        if self.window is not None:
+            features_BTC = self.pool_window(features_BTC)
+        for layer in self.cells:
+            assert isinstance(layer, VectorCell | WholeSequenceLayer)
+            features_BTC = unroll_vectors(layer, self.dropout(features_BTC), mask_BT=mask_BT).hidden_BTD
+        logits_BTK: Tensor = self.head(features_BTC)
+        return logits_BTK
+
+    def judged_frames(self, num_frames: int) -> range:
+        """Return which frames of a clip the rows of its logits are about.
+
+        Example:
+            >>> FrameWiseNet(num_classes=5, in_channels=4, width=0.125).judged_frames(8)
+            range(0, 8)
+            >>> window = WindowConfig(num_frames=32)
+            >>> FrameWiseNet(num_classes=5, in_channels=4, width=0.125, window=window, cells=()).judged_frames(32)
+            range(15, 16)
+        """
+        middle = (num_frames - 1) // 2
+        return range(num_frames) if self.window is None else range(middle, middle + 1)
+
+    def flatten_maps(self, maps_BTDHW: Tensor) -> Tensor:
+        """Return one vector of features per map."""
+        if maps_BTDHW.shape[-2:] == self.grid:
+            return maps_BTDHW.flatten(2)
+        cells_NDHW = nn.functional.adaptive_avg_pool2d(maps_BTDHW.flatten(0, 1), self.grid)
+        return cells_NDHW.reshape(*maps_BTDHW.shape[:2], maps_BTDHW.shape[2] * self.grid[0] * self.grid[1])
+
+    def pool_window(self, features_BTC: Tensor) -> Tensor:
+        """Return one row of features for all steps of a window, shape (B, 1, C)."""
+        assert self.window is not None
+        if self.window.pooling == "mean":
+            return features_BTC.mean(dim=1, keepdim=True)
+        if self.window.pooling == "max":
+            return features_BTC.amax(dim=1, keepdim=True)
+        if features_BTC.shape[1] != self.window_steps:
+            steps_BCT = nn.functional.adaptive_avg_pool1d(features_BTC.transpose(1, 2), self.window_steps)
+            features_BTC = steps_BCT.transpose(1, 2)
+        return features_BTC.flatten(1).unsqueeze(1)
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether every frame is judged as it comes: `forward_stream` can be called."""
+        return not self._find_whole_parts()
+
+    def forward_stream(self, clip_BTCHW: Tensor, state: FrameStreamState | None = None) -> FrameStreamOutput:
+        """Return the logits of the next piece of a stream, equal to those of the whole clip.
+
+        Args:
+            clip_BTCHW: The piece, T >= 1.
+            state: What the piece before returned; None at the beginning of a video.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes, a part needs later
+                frames, or the state is of pieces of another shape.
+        """
+        self._check(clip_BTCHW)
+        whole = self._find_whole_parts()
+        if whole:
+            raise ModelError(
+                f"{', '.join(whole)} needs later frames; a piece of a stream came",
+                hint="build the causal twin (FrameWiseNetConfig.to_causal), or give whole clips to the network itself",
+            )
+        maps_BTDHW, backbone = self.backbone.forward_stream(clip_BTCHW, None if state is None else state.backbone)
+        features_BTC, after = self.flatten_maps(maps_BTDHW), []
+        for index, cell in enumerate(self.cells):
+            assert isinstance(cell, VectorCell)
+            before = None if state is None else state.cells[index]
+            features_BTC, last = unroll_vectors(cell, self.dropout(features_BTC), before)
+            after.append(last)
+        return FrameStreamOutput(self.head(features_BTC), FrameStreamState(backbone, tuple(after)))
+
+    def load_pretrained(self) -> None:
+        """Load the published weights that the backbone's config names, if it names any: once, when training starts.
+
+        Raises:
+            ModelError: If they are missing, damaged, or another network's.
+        """
+        self.backbone.load_pretrained()
+
+    def _find_whole_parts(self) -> list[str]:
+        """Name the parts that need later frames."""
+        whole = [] if self.window is None else ["window"]
+        if not self.backbone.is_causal:
+            whole.append(f"backbone ({type(self.backbone).__name__})")
+        layers = enumerate(self.cells)
+        return whole + [
+            f"cells.{i} ({type(layer).__name__})" for i, layer in layers if not isinstance(layer, VectorCell)
+        ]
+
+    def _check(self, clip_BTCHW: Tensor) -> None:
+        if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
+            raise ModelError(
+                f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
+                f"wanted (B, T, {self.in_channels}, H, W): time stands before channels"
+            )
+
+
+def _check_size(name: str, named: int | None, coming: int) -> None:
+    if named not in (None, coming):
+        raise ModelError(f"{name} is {named}, but {coming} come in", hint=f"leave {name} out: the network fills it in")

@@ -1,0 +1,207 @@
+"""Future network: one recurrent layer reads the frames so far, a second one goes on from its state without any input.
+
+Source: Agethen and Hsu 2019, section III-B1 (after Srivastava et al. 2015 and Shi et al. 2015); what the paper leaves
+silent after the authors' public example: 5x5 kernels, 256 hidden channels, patches of 4x4 pixels, the encoder's last
+map as the first predicted frame, uniform weights.
+Differs: a cell needs an input, so that the decoder gets one channel of zeros; its weights on it change nothing. Any
+cell may encode and decode.
+
+    clip_BTCHW -> patches -> encoder -> (H, C) -> decoder -> hidden maps -> 1x1 -> pixels' logits
+
+Each pixel of a patch is a channel: of a 4x4 patch, the pixel in row r and column c is channel 4 r + c. The loss is the
+sigmoid cross-entropy summed over pixels and time.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mudra.cells import AnyCellConfig, Cell, PeepholeConvLSTMConfig, unroll
+from mudra.config import Config
+from mudra.errors import ModelError
+
+DECODER_INPUT_CHANNELS = 1
+
+
+class FutureNetConfig(Config):
+    """Frames in, the frames that follow them out."""
+
+    kind: Literal["future_net"] = "future_net"
+
+    in_channels: PositiveInt = 1
+    """Channels of a frame (C) that are read and predicted."""
+    flow_channels: NonNegativeInt = 0
+    """Channels behind them that are flow: masks are made of it, and it is not predicted."""
+    patch_size: PositiveInt = 4
+    """Side of the square patches in pixels whose pixels become channels; it divides height and width."""
+    num_frames_out: Annotated[int, Field(ge=2)] = 10
+    """Frames to predict."""
+    encoder: AnyCellConfig = PeepholeConvLSTMConfig(hidden_channels=256, kernel_size=5)
+    """The cell that reads; its incoming channels are filled in."""
+    decoder: AnyCellConfig | None = None
+    """The cell that predicts; None: one like the encoder, without flow."""
+    recompute_steps: bool = False
+    """In training, keep only what the backward pass cannot compute again: less memory, longer steps, the same
+    gradients."""
+
+    def build(self) -> FutureNet:
+        """Return the network.
+
+        Raises:
+            ModelError: If encoder and decoder do not fit the clip or each other.
+        """
+        return FutureNet(
+            in_channels=self.in_channels,
+            flow_channels=self.flow_channels,
+            patch_size=self.patch_size,
+            num_frames_out=self.num_frames_out,
+            encoder=self.encoder,
+            decoder=self.decoder,
+            recompute_steps=self.recompute_steps,
+        )
+
+
+class FutureNet(nn.Module):
+    """Frames in, the frames that follow them out.
+
+    Args:
+        in_channels: Channels of a frame (C) that are read and predicted.
+        flow_channels: Channels behind them that are flow.
+        patch_size: Side of the square patches in pixels whose pixels become channels.
+        num_frames_out: Frames to predict, at least two.
+        encoder: Config of the cell that reads.
+        decoder: Config of the cell that predicts, or None for one like the encoder, without flow.
+        recompute_steps: Whether training keeps only what the backward pass cannot compute again.
+
+    Raises:
+        ModelError: If a config names other channels than come in, the encoder takes no flow, or encoder and decoder
+            have different hidden channels.
+
+    Example:
+        >>> config = FutureNetConfig().with_overrides(["encoder.hidden_channels=8", "num_frames_out=3"])
+        >>> config.build()(torch.zeros(2, 5, 1, 16, 24)).shape
+        torch.Size([2, 3, 1, 16, 24])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        flow_channels: int = 0,
+        patch_size: int = 4,
+        num_frames_out: int = 10,
+        encoder: AnyCellConfig = PeepholeConvLSTMConfig(hidden_channels=256, kernel_size=5),  # noqa: B008  frozen
+        decoder: AnyCellConfig | None = None,
+        recompute_steps: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_frames_out < 2:
+            raise ModelError(f"num_frames_out is {num_frames_out}, wanted two frames or more")
+        self.in_channels = in_channels
+        self.flow_channels = flow_channels
+        self.patch_size = patch_size
+        self.num_frames_out = num_frames_out
+        self.recompute_steps = recompute_steps
+        pixels = patch_size**2
+        flow = pixels * flow_channels
+        self.encoder: Cell = _fill(encoder, "encoder", pixels * in_channels + flow, flow=flow).build()
+        hidden = self.encoder.hidden_channels
+        decoder = _fill(decoder or _without_flow(encoder), "decoder", DECODER_INPUT_CHANNELS, flow=0)
+        if decoder.hidden_channels is None:
+            decoder = decoder.model_copy(update={"hidden_channels": hidden})
+        self.decoder: Cell = decoder.build()
+        if self.decoder.hidden_channels != hidden:
+            raise ModelError(
+                f"the decoder has {self.decoder.hidden_channels} hidden channels, and its encoder {hidden}",
+                hint="leave decoder.hidden_channels out: the network fills it in",
+            )
+        self.to_pixels = nn.Conv2d(hidden, pixels * in_channels, 1)
+        nn.init.xavier_uniform_(self.to_pixels.weight)
+        assert self.to_pixels.bias is not None
+        nn.init.zeros_(self.to_pixels.bias)
+
+    def forward(self, clip_BTCHW: Tensor) -> Tensor:
+        """Return the logits (B, `num_frames_out`, C, H, W) of the frames that follow a clip.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes, or patches do not
+                divide its height and width.
+        """
+        self._check(clip_BTCHW)
+        memory: Literal["keep", "recompute"] = "recompute" if self.recompute_steps else "keep"
+        patches = functional.pixel_unshuffle(clip_BTCHW, self.patch_size)
+        _, state = unroll(self.encoder, patches, memory=memory)
+        num_clips, _, height, width = state.hidden_BDHW.shape
+        nothing = state.hidden_BDHW.new_zeros(num_clips, self.num_frames_out - 1, DECODER_INPUT_CHANNELS, height, width)
+        decoded_BTDHW, _ = unroll(self.decoder, nothing, state, memory=memory)
+        hidden_BTDHW = torch.cat([state.hidden_BDHW.unsqueeze(1), decoded_BTDHW], dim=1)
+        logits = self.to_pixels(hidden_BTDHW.flatten(0, 1)).unflatten(0, (num_clips, self.num_frames_out))
+        return functional.pixel_shuffle(logits, self.patch_size)
+
+    def _check(self, clip_BTCHW: Tensor) -> None:
+        channels = self.in_channels + self.flow_channels
+        if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != channels:
+            raise ModelError(
+                f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
+                f"wanted (B, T, {channels}, H, W): time stands before channels"
+            )
+        if any(side % self.patch_size for side in clip_BTCHW.shape[-2:]):
+            raise ModelError(
+                f"frames of {tuple(clip_BTCHW.shape[-2:])}, height and width, are not made of whole patches of "
+                f"{self.patch_size}x{self.patch_size} pixels",
+                hint="use another patch_size, or pad the frames",
+            )
+
+
+def sum_cross_entropy(logits_BTCHW: Tensor, target_BTCHW: Tensor) -> Tensor:
+    """Return the sigmoid cross-entropy summed over pixels and time, averaged over the clips.
+
+    Args:
+        logits_BTCHW: Predicted logits.
+        target_BTCHW: What came, in [0, 1], in the same shape.
+
+    Raises:
+        ModelError: If the shapes differ.
+
+    Example:
+        >>> round(sum_cross_entropy(torch.zeros(2, 10, 1, 64, 64), torch.zeros(2, 10, 1, 64, 64)).item())  # log 2 each
+        28391
+    """
+    if logits_BTCHW.shape != target_BTCHW.shape:
+        raise ModelError(f"logits of shape {tuple(logits_BTCHW.shape)} for frames of {tuple(target_BTCHW.shape)}")
+    total = functional.binary_cross_entropy_with_logits(logits_BTCHW, target_BTCHW, reduction="sum")
+    return total / len(logits_BTCHW)
+
+
+def _without_flow(encoder: AnyCellConfig) -> AnyCellConfig:
+    update: dict[str, Any] = {"in_channels": None}
+    if "flow_channels" in type(encoder).model_fields:
+        update |= {"flow_channels": 0, "masked_kernels": None}
+    return encoder.model_copy(update=update)
+
+
+def _fill(config: Any, part: str, channels: int, *, flow: int) -> Any:
+    """Return a cell's config with its incoming channels, and how many of them are flow, filled in."""
+    if config.in_channels not in (None, channels):
+        raise ModelError(
+            f"{part}.in_channels is {config.in_channels}, but {channels} channels come in",
+            hint=f"leave {part}.in_channels out: the network fills it in",
+        )
+    takes_flow = "flow_channels" in type(config).model_fields
+    if flow and not takes_flow:
+        raise ModelError(
+            f"{flow} channels of flow come to {part}, but the cell {config.kind!r} makes no masks of flow",
+            hint=f"set flow_channels=0, or use {part}=multi_kernel_conv_lstm",
+        )
+    if takes_flow and config.flow_channels not in (0, flow):
+        raise ModelError(
+            f"{part}.flow_channels is {config.flow_channels}, but {flow} channels of flow come in",
+            hint=f"leave {part}.flow_channels out: the network fills it in",
+        )
+    update = {"in_channels": channels, **({"flow_channels": flow} if takes_flow else {})}
+    return config.model_copy(update=update)
