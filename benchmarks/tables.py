@@ -17,7 +17,7 @@ from benchmarks.common import REPOSITORY, RESULTS, read_rows
 from benchmarks.shrec2017 import ROWS
 from mudra.recipes import list_recipes
 
-PAPERS = ("zhang2018", "ours")
+PAPERS = ("zhang2018", "fan2021", "pigou2015", "ours")
 PAGE = REPOSITORY / "docs" / "numbers.md"
 Row = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Pigou et al. 2015, Beyond Temporal Pooling: Recurrence and Temporal Convolutions for Gesture Recognition in Video."""

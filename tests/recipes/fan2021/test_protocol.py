@@ -1,0 +1,66 @@
+"""Fan et al. 2021, section IV-B: the settings of the three data sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from mudra.backbones import ResNetConfig
+from mudra.heads import ConsensusConfig
+from mudra.recipes.fan2021.protocol import (
+    ACTION,
+    MSD,
+    TEA,
+    TSM,
+    make_network,
+    train_on_egogesture,
+    train_on_isogd,
+    train_on_nvgesture,
+)
+from mudra.training import RunConfig, SgdConfig
+from mudra.training.optimisation import learning_rate_factor
+
+RUNS = [
+    (train_on_egogesture, 83, 25, (10, 15, 20)),
+    (train_on_nvgesture, 25, 80, (50, 60, 70)),
+    (train_on_isogd, 249, 35, (15, 25, 30)),
+]
+
+
+@pytest.mark.parametrize(("build", "num_classes", "epochs", "drops"), RUNS)
+def test_classes_epochs_and_drops(build: object, num_classes: int, epochs: int, drops: tuple[int, ...]) -> None:
+    assert callable(build)
+    config = build(make_network(TSM))
+    assert isinstance(config, RunConfig)
+    assert (config.model.num_classes, config.fitting.epochs) == (num_classes, epochs)
+    factor = learning_rate_factor(config.schedule, lr=0.0025, num_steps=7 * epochs)
+    # The rate falls with the first batch of the epoch, counted from 0, that the paper names.
+    assert [epoch for epoch in range(1, epochs) if factor(7 * epoch) < 0.5 * factor(7 * epoch - 1)] == list(drops)
+    assert factor(7 * epochs - 1) == pytest.approx(1e-3)
+
+
+def test_all_share_sampling_optimiser_and_tests() -> None:
+    for build, *_ in RUNS:
+        config = build(make_network(TSM))
+        assert config.optimiser == SgdConfig(lr=0.0025, momentum=0.9, weight_decay=1e-5)
+        assert (config.loader.batch_size, config.fitting.gradient_clip_norm) == (16, 20.0)
+        clip = config.clip
+        assert (clip.num_frames, clip.size, clip.sampling.kind, clip.mirror) == (8, (224, 224), "segments", "never")
+        assert (clip.num_test_clips, clip.num_test_crops) == (10, 3)
+        jitter = clip.augmentation
+        assert (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue) == (0.8, 0.8, 0.8, 0.2)
+        assert (jitter.colour_probability, jitter.mirror_probability, jitter.scale) == (0.4, 0.0, (1.0, 1.5))
+        assert [round(mean / 255.0, 3) for mean in clip.rgb.mean] == [0.485, 0.456, 0.406]
+        assert [round(divisor / 255.0, 3) for divisor in clip.rgb.divisor] == [0.229, 0.224, 0.225]
+
+
+def test_egogesture_alone_starts_from_imagenet() -> None:
+    for build, *_ in RUNS:
+        backbone = build(make_network(ACTION)).model.backbone
+        assert isinstance(backbone, ResNetConfig)
+        assert backbone.pretrained == ("imagenet" if build is train_on_egogesture else None)
+    assert train_on_egogesture(make_network(TEA)).model.backbone == TEA
+
+
+def test_networks_are_a_backbone_and_the_mean_of_its_frames_logits() -> None:
+    network = make_network(ACTION, MSD)
+    assert (network.cells, network.top, network.head, network.decoder) == ((), None, ConsensusConfig(), MSD)

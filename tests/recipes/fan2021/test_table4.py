@@ -1,0 +1,26 @@
+"""Fan et al. 2021, Table IV: the decoder stands on TSM and on TEA."""
+
+from __future__ import annotations
+
+import pytest
+
+from mudra.heads import MultiScaleDecoderConfig
+from mudra.recipes import find_recipe, list_recipes
+
+ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table4/")}
+
+PAPER = {"tsm_msd": (93.7, 81.9), "tea_msd": (94.2, 82.2)}
+
+
+def test_every_line_of_the_table_has_its_row() -> None:
+    assert {name: [expected.value for expected in found.paper] for name, found in ROWS.items()} == {
+        name: [pytest.approx(value / 100) for value in values] for name, values in PAPER.items()
+    }
+
+
+@pytest.mark.parametrize("plain", ["tsm", "tea"])
+def test_rows_are_table_ones_with_a_decoder(plain: str) -> None:
+    with_decoder, without = find_recipe(f"fan2021/table4/{plain}_msd"), find_recipe(f"fan2021/table1/{plain}")
+    assert with_decoder.model.decoder == MultiScaleDecoderConfig()
+    model = with_decoder.model.model_copy(update={"decoder": None})
+    assert with_decoder.model_copy(update={"model": model, "recipe": without.recipe}) == without

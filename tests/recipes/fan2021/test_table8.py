@@ -1,0 +1,24 @@
+"""Fan et al. 2021, Table VIII: depth is binarised at level 10, on all three data sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from mudra.recipes import find_recipe, list_recipes
+
+ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table8/")}
+
+PAPER = {"binarised": (94.5,), "binarised_nvgesture": (84.0,), "binarised_isogd": (65.4,)}
+
+
+def test_every_line_of_the_table_has_its_row() -> None:
+    assert {name: [expected.value for expected in found.paper] for name, found in ROWS.items()} == {
+        name: [pytest.approx(value / 100) for value in values] for name, values in PAPER.items()
+    }
+
+
+@pytest.mark.parametrize(("name", "table"), [("binarised", 1), ("binarised_nvgesture", 2), ("binarised_isogd", 3)])
+def test_rows_are_the_networks_own_with_a_threshold(name: str, table: int) -> None:
+    config, plain = find_recipe(f"fan2021/table8/{name}"), find_recipe(f"fan2021/table{table}/msd")
+    assert (plain.mask_loss.threshold_level, config.mask_loss.threshold_level) == (None, 10.0)
+    assert config.model_copy(update={"mask_loss": plain.mask_loss, "recipe": plain.recipe}) == plain
