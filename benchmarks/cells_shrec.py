@@ -38,7 +38,7 @@ PICTURE = RESULTS / "cells_shrec.svg"
 RUNS = REPOSITORY / "runs" / "cells_shrec"
 SEEDS = range(3)
 COMMAND = "python -m benchmarks.cells_shrec"
-BUDGET = ["model.width=0.75", "fitting.epochs=12", "fitting.num_threads=1"]
+BUDGET = ["model.width=0.75", "fitting.epochs=8", "fitting.num_threads=1"]
 NUM_TIMED, TIMED_BATCH = 15, 16
 
 _CELL = {"hidden_channels": 64, "initialisation": "pytorch", "forget_bias": 1.0}

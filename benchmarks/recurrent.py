@@ -43,6 +43,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.common import RESULTS, append_rows, circumstances
 from benchmarks.recurrent_parts import Floor, LiveBytes, Together
 from mudra.cells import AnyCellConfig, Cell, Unrolled, unroll
+from mudra.cells.cell import arrange
 from mudra.config import configs_in
 from mudra.recipes import find_recipe
 
@@ -92,10 +93,13 @@ def build(kind: str, device: str = "cpu", dtype: torch.dtype = torch.float32) ->
     return cell
 
 
-def random_clip(num_frames: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Tensor:
-    """A clip as a backbone puts it out and `unroll` likes it, channels side by side, with a gradient of its own."""
-    x_BTHWC = torch.randn(1, num_frames, SIDE, SIDE, CHANNELS, device=device, dtype=dtype)
-    return x_BTHWC.movedim(-1, 2).requires_grad_()
+def random_clip(cell: Cell, num_frames: int, mode: str = "forward+backward") -> Tensor:
+    """Return a clip of the cell's device and precision whose axes stand in memory as the cell wants them."""
+    weight = next(cell.parameters())
+    clip_BTCHW = torch.randn(1, num_frames, CHANNELS, SIDE, SIDE, device=weight.device, dtype=weight.dtype)
+    with torch.set_grad_enabled(mode != "forward"):
+        channels_last = cell.wants_channels_last(weight.device)
+    return arrange(clip_BTCHW, channels_last=channels_last).requires_grad_()
 
 
 def speed(options: argparse.Namespace) -> list[Row]:
@@ -113,17 +117,17 @@ def speed(options: argparse.Namespace) -> list[Row]:
 def speed_rows(options: argparse.Namespace, mode: str, dtype: str, steps: str, threads: int) -> list[Row]:
     """Return a row per cell, all of them having taken turns."""
     programs: dict[tuple[str, str], Callable[[], object]] = {}
-    x_BTCHW = random_clip(NUM_FRAMES, options.device, getattr(torch, dtype))
-    grad = torch.randn_like(x_BTCHW)
     for kind in options.cells:
-        cell = build(kind, options.device, x_BTCHW.dtype)
-        floor = Floor(cell, x_BTCHW)
+        cell = build(kind, options.device, getattr(torch, dtype))
+        x_BTCHW = random_clip(cell, NUM_FRAMES, mode)
+        with torch.set_grad_enabled(mode != "forward"):
+            floor = Floor(cell, x_BTCHW)
         run = unroll if STEPS[steps] is None else torch.compile(unroll, mode=STEPS[steps])
-        programs[kind, "ours"] = once(Layer(cell, run), x_BTCHW, grad, mode)
+        programs[kind, "ours"] = once(Layer(cell, run), x_BTCHW, mode)
         programs[kind, "floor"] = floor.backward if mode != "forward" else no_grad(floor.forward)
     together = Together(CHANNELS, CHANNELS).to(options.device, x_BTCHW.dtype)
     # Whoever writes it so has maps that are plain in memory.
-    programs["conv_lstm", "together"] = once(together, x_BTCHW.detach().contiguous().requires_grad_(), grad, mode)
+    programs["conv_lstm", "together"] = once(together, x_BTCHW.detach().contiguous().requires_grad_(), mode)
     spent = take_turns(programs, options.rounds, options.device)
     launches = count_launches(programs) if options.device == "cuda" else {}
     plain = spent.get(("conv_lstm", "ours"))
@@ -133,7 +137,8 @@ def speed_rows(options: argparse.Namespace, mode: str, dtype: str, steps: str, t
         rows.append(
             {
                 "part": "speed",
-                "case": kind,
+                "case": f"{kind}, {mode}, {dtype}, {steps}, {threads} thread{'s' * (threads > 1)}",
+                "cell": kind,
                 "mode": mode,
                 "dtype": dtype,
                 "steps": steps,
@@ -163,10 +168,12 @@ class Layer(nn.Module):
         return hidden_BTDHW
 
 
-def once(layer: nn.Module, x: Tensor, grad: Tensor, mode: str) -> Callable[[], object]:
+def once(layer: nn.Module, x: Tensor, mode: str) -> Callable[[], object]:
     """Return a program of one forward pass, or of one forward and backward pass, whose gradients are thrown away."""
     if mode == "forward":
         return no_grad(lambda: layer(x))
+    # Here as many channels come out as go in.
+    grad = torch.randn_like(x)
     return lambda: torch.autograd.grad(layer(x), [x, *layer.parameters()], grad)
 
 
@@ -212,12 +219,18 @@ def memory(options: argparse.Namespace) -> list[Row]:
     rows = []
     for kind in options.cells:
         for num_frames in (NUM_FRAMES, LONG_FRAMES):
-            x_BTCHW = random_clip(num_frames)
-            layers: dict[str, nn.Module] = {name: Layer(build(kind), memory=name) for name in ("keep", "recompute")}
+            cell = build(kind)
+            x_BTCHW = random_clip(cell, num_frames)
+            layers: dict[str, nn.Module] = {name: Layer(cell, memory=name) for name in ("keep", "recompute")}
             if kind == "conv_lstm":
                 layers["together"] = Together(CHANNELS, CHANNELS)
             held = {name: held_bytes(layer, x_BTCHW) for name, layer in layers.items()}
-            row: Row = {"part": "memory", "case": kind, "num_frames": num_frames}
+            row: Row = {
+                "part": "memory",
+                "case": f"{kind}, {num_frames} frames",
+                "cell": kind,
+                "num_frames": num_frames,
+            }
             for moment in ("between", "peak"):
                 row |= {f"{name}_{moment}_mib": to_mib(getattr(found, moment)) for name, found in held.items()}
                 ratio = getattr(held["recompute"], moment) / getattr(held["keep"], moment)
@@ -259,7 +272,8 @@ def child_peak(kind: str, kept: str) -> float:
 
 def peak_of(kind: str, kept: str) -> float:
     """Run in a fresh process: one pass, and how much the peak has grown by it, in MiB."""
-    layer, x_BTCHW = Layer(build(kind), memory=kept), random_clip(LONG_FRAMES)
+    layer = Layer(build(kind), memory=kept)
+    x_BTCHW = random_clip(layer.cell, LONG_FRAMES)
     grad = torch.randn_like(x_BTCHW)
     # What the libraries set up at their first call is no part of the pass.
     torch.autograd.grad(layer(x_BTCHW[:, :1]), list(layer.parameters()), grad[:, :1])
@@ -300,7 +314,8 @@ def stream(options: argparse.Namespace) -> list[Row]:
         rows.append(
             {
                 "part": "stream",
-                "case": kind,
+                "case": f"{kind}, stream",
+                "cell": kind,
                 "num_frames": fed,
                 "early_bytes": early[0],
                 "late_bytes": live.now,
@@ -326,7 +341,7 @@ def network(options: argparse.Namespace) -> list[Row]:
 
             seconds = take_turns({(name, "network"): step}, options.rounds, options.device)[name, "network"]
             rate = round(num_clips / seconds, 2)
-            rows.append({"part": "network", "case": name, "dtype": dtype, "clips_per_s": rate})
+            rows.append({"part": "network", "case": f"{name}, {dtype}", "clips_per_s": rate})
     return rows
 
 
@@ -335,7 +350,8 @@ PARTS = {"speed": speed, "memory": memory, "stream": stream, "network": network}
 
 def show(part: str, rows: list[Row]) -> None:
     """Print a table of one part."""
-    heads = list(dict.fromkeys(key for row in rows for key in row if key != "part"))
+    said = {"part", "cell", "mode", "dtype", "steps", "threads", "num_frames", "median_of"}
+    heads = list(dict.fromkeys(key for row in rows for key in row if key not in said))
     table = Table(*heads, title=part)
     for row in rows:
         table.add_row(*(str(row.get(head, "")) for head in heads))

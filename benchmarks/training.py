@@ -5,6 +5,7 @@ A row that its results file holds already is not run again; an interrupted one g
 
 from __future__ import annotations
 
+import gc
 import shutil
 import statistics
 import time
@@ -45,6 +46,7 @@ def train_row(
     opener = open_sources_of(dataset, config.clip.streams)
     scores = evaluate(predictor, dataset.split(split), open_sources=opener).scores
     curves = read_curves(folder / "metrics.csv")
+    gc.collect()  # the trainer and its windows, gigabytes of them, hold each other
     print(f"{name}: top-1 {scores.top1:.4f} in {seconds / 60:.1f} min", flush=True)
     return {
         "row": name,
