@@ -35,7 +35,7 @@ def build(**values: Any) -> Bidirectional:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("merge", ["concat", "sum"])
 def test_every_frame_is_seen_from_both_sides(kind: str, merge: str) -> None:
-    layer = build(cell={"kind": kind}, merge=merge)
+    layer = build(cell={"kind": kind}, merge=merge, hidden_channels=4)  # enough for three kernels side by side
     hidden_BTDHW, state = unroll(layer, X_BTCHW)
     along, against = unroll(layer.along, X_BTCHW), unroll(layer.against, X_BTCHW.flip(1))
     for t in range(4):
