@@ -150,6 +150,7 @@ class _Remember(torch.autograd.Function):
         tanh_memory = tanh(memory)
         grad_o = _sum_to(grad_hidden * tanh_memory, o)
         grad_c = torch.ops.aten.tanh_backward(grad_hidden * o, tanh_memory).add_(grad_memory)
+        del tanh_memory  # One map less where most are held.
         grad_i, grad_f = _sum_to(grad_c * g, i), _sum_to(grad_c * before, f)
         return grad_i, grad_f, grad_o, grad_c * i, grad_c * f
 
