@@ -1,4 +1,4 @@
-"""Does one frame tell the gesture? The preset ours/small against itself on single frames of the synthetic set.
+"""Does one frame tell the gesture? A network like ours/small against itself on single frames, drawn.
 
 Run: python -m benchmarks.order_in_time
 
@@ -32,6 +32,10 @@ SETTINGS = [
     "data.clips_per_class_validation=5",
     "data.clips_per_class_test=25",
     "clip.streams=[depth]",
+    "clip.size=[64, 64]",
+    "model.top.between=nothing",
+    "clip.augmentation.depth_offset_mm=0",
+    "schedule.warmup_fraction=0.2",
     "clip.depth.clip_mm=2000",
     "clip.depth.scale_mm=500",
     "clip.mirror=labels",

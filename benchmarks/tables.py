@@ -29,6 +29,7 @@ def main() -> None:
         *shrec2017(),
         *order_in_time(),
         *cells_shrec(),
+        *recurrent(),
         *simple(
             "Decoding and sampling a clip",
             "decoding",
@@ -181,6 +182,48 @@ def cells_shrec() -> list[str]:
         origin(rows),
         *([origin(times)] if times else []),
     ]
+
+
+def recurrent() -> list[str]:
+    """Speed, training memory and streaming of one recurrent layer."""
+    rows = list({(row["part"], row["case"]): row for row in read_rows(RESULTS / "recurrent.jsonl")}.values())
+    tables = {
+        "speed": (
+            "Floor: the same convolutions and matrix products alone, in the same process and in turns (wanted: plain "
+            "at most 1.10 times it, (a) at most 1.6 times it and 6 times faster than plain, forward and backward).",
+            {
+                "case": "case",
+                "ours_ms": "ours ms",
+                "floor_ms": "floor ms",
+                "over_floor": "over the floor",
+                "together_ms": "[x, h] together ms",
+                "times_faster_than_conv_lstm": "times faster than plain",
+            },
+        ),
+        "memory": (
+            "Training memory between forward and backward, and at its peak with weight gradients (wanted: at most "
+            '0.6); `memory="recompute"` of `unroll`, `model.recompute_steps=true` of a network.',
+            {
+                "case": "case",
+                "keep_between_mib": "kept MiB",
+                "recompute_between_mib": "recomputed MiB",
+                "recompute_over_keep_between": "ratio",
+                "keep_peak_mib": "peak MiB, kept",
+                "recompute_peak_mib": "peak MiB, recomputed",
+                "recompute_over_keep_peak": "ratio of peaks",
+            },
+        ),
+        "stream": (
+            "Live memory of a stream in pieces.",
+            {"case": "case", "num_frames": "frames", "early_bytes": "bytes at first", "late_bytes": "bytes at last"},
+        ),
+    }
+    parts = ["## One recurrent layer", "256 channels in and out, 3x3, 28x28, one clip."]
+    for part, (text, heads) in tables.items():
+        found = [row for row in rows if row["part"] == part]
+        table = [{head: row.get(key) or "" for key, head in heads.items()} for row in found]
+        parts += [text, as_table(table, list(heads.values())), origin(found)] if found else []
+    return parts if rows else []
 
 
 def simple(title: str, name: str, text: str, columns: dict[str, str]) -> list[str]:

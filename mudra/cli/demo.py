@@ -21,6 +21,7 @@ EPOCHS = 22
 # and what moves tells them apart at once. Half of the drawn people are left-handed: a mirrored clip shows one more.
 SETTINGS = {
     "clip.streams": ["flow"],
+    "clip.size": [64, 64],
     "clip.mirror": "labels",
     "clip.augmentation.rotation_deg": 10.0,
     "clip.augmentation.scale": [0.9, 1.1],

@@ -17,7 +17,7 @@ from mudra.training import AdamWConfig, FittingConfig, LoaderConfig, OneCycleCon
 
 @row(source="after Zhang et al. 2018, figure 1, narrowed", status="runs")
 def small() -> RunConfig:
-    """Narrow Res3D, two gated ConvLSTM layers, two separable units; 16 frames of 64x64 around what moves."""
+    """Narrow Res3D, two gated ConvLSTM layers, two separable units; 16 frames of 80x80 around what moves."""
     cell = GatedConvLSTMConfig(hidden_channels=64, initialisation="pytorch", forget_bias=1.0)
     return RunConfig(
         model=GestureNetConfig(
@@ -37,7 +37,7 @@ def small() -> RunConfig:
         ),
         clip=ClipSpec(
             num_frames=16,
-            size=(64, 64),
+            size=(80, 80),
             sampling=UniformSampling(jitter=True, min_span_fraction=0.8),
             region="motion",
             region_margin_fraction=0.03,
@@ -59,5 +59,5 @@ def small() -> RunConfig:
         loader=LoaderConfig(batch_size=16),
         optimiser=AdamWConfig(lr=3e-3, weight_decay=0.02),
         schedule=OneCycleConfig(warmup_fraction=0.15),
-        fitting=FittingConfig(epochs=24, label_smoothing=0.1, ema_decay=0.995),
+        fitting=FittingConfig(epochs=30, label_smoothing=0.1, ema_decay=0.995),
     )
