@@ -169,7 +169,7 @@ class ClipMaker:
     ) -> Clip:
         """Sample frames of a window and make a clip of them."""
         chosen = self._sample(window.times_s, generator, view)
-        streams = {stream: x[torch.from_numpy(chosen)] for stream, x in window.streams.items()}
+        streams = {stream: x.index_select(0, torch.from_numpy(chosen)) for stream, x in window.streams.items()}
         return self._finish(Window(streams, window.times_s[chosen]), generator=generator, view=view)
 
     def _sample(self, times_s: FloatArray, generator: torch.Generator | None, view: View) -> Indices:
