@@ -69,9 +69,22 @@ class Frames:
         return Frames(self.frames_THWC[indices], self.times_s[indices])
 
 
+class Segment(NamedTuple):
+    """What happens in a part of an uncut stream.
+
+    Args:
+        label: Index of the class.
+        start_s, end_s: From the first frame up to, but not including, `end_s`, in seconds.
+    """
+
+    label: int
+    start_s: float
+    end_s: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One labelled piece of video: a whole file, or the span of one.
+    """One piece of video, a whole file or the span of one: with one label, or with what happens in it and when.
 
     Args:
         path: The colour file or folder of frames; for a data set of depth alone, the depth file.
@@ -83,6 +96,8 @@ class Recording:
         depth: How depth levels become millimetres.
         stream: What `path` itself holds.
         fps: Frame rate of a folder of frames, which has none of its own.
+        segments: What happens in an uncut stream, in order of time, in seconds from the start of the file; None for a
+            clip of one label.
     """
 
     path: Path
@@ -95,6 +110,12 @@ class Recording:
     depth: DepthFormat = field(default_factory=DepthFormat)
     stream: Stream = Stream.RGB
     fps: float | None = None
+    segments: tuple[Segment, ...] | None = None
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is known what it shows."""
+        return self.label is not None or self.segments is not None
 
     def path_of(self, stream: Stream) -> Path | None:
         """Return the file that holds `stream` (flow is computed from colour, or else from depth), or None."""

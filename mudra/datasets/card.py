@@ -38,6 +38,8 @@ class DatasetCard(Config):
     """Where to get it."""
     citation: str = ""
     """The paper to cite."""
+    idle_class: str | None = None
+    """The class of a stream's frames that lie in no segment; None where nothing is known of those frames."""
     metric: str = "top1"
     """The number by which papers compare on it."""
     mirror: dict[str, str | None] = Field(default_factory=dict)
@@ -56,6 +58,8 @@ class DatasetCard(Config):
         twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if twice:
             raise ValueError(f"classes named twice: {', '.join(twice)}")
+        if self.idle_class is not None and self.idle_class not in self.classes:
+            raise ValueError(f"idle_class is {self.idle_class!r}, which is no class")
         for name, other in self.mirror.items():
             unknown = {name, other} - {None, *self.classes}
             if unknown:

@@ -72,11 +72,12 @@ class Dataset:
         return tuple(recording for split in self.recordings.values() for recording in split)
 
     def class_counts(self, split: str | None = None) -> dict[str, int]:
-        """Return how many recordings each class has, in one split or in all; a class without any counts 0."""
+        """Return how many clips, and segments of streams, each class has, in one split or in all; 0 for one without."""
         counts = dict.fromkeys(self.card.classes, 0)
         for recording in self.all_recordings() if split is None else self.recordings.get(split, ()):
-            if recording.label is not None:
-                counts[self.card.classes[recording.label]] += 1
+            labels = [segment.label for segment in recording.segments or ()]
+            for label in labels if recording.label is None else [recording.label]:
+                counts[self.card.classes[label]] += 1
         return counts
 
     def leaking_subjects(self) -> dict[str, tuple[str, ...]]:
@@ -109,9 +110,25 @@ class Dataset:
         return replace(self, recordings={**self.recordings, "train": kept, "validation": held})
 
     def labelled(self) -> Dataset:
-        """Return the set without the recordings of which no class is known."""
-        known = {split: tuple(r for r in found if r.label is not None) for split, found in self.recordings.items()}
+        """Return the set without the recordings of which nothing is known."""
+        known = {split: tuple(r for r in found if r.is_labelled) for split, found in self.recordings.items()}
         return replace(self, recordings=known)
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether it holds uncut streams, in which several things happen one after the other."""
+        return any(recording.segments is not None for recording in self.all_recordings())
+
+    def cut_segments(self) -> Dataset:
+        """Return the set with every stream cut into its segments: one clip of one label for each.
+
+        Classes stay as they are, the one for frames in no segment among them, of which no clip is made.
+        """
+        recordings = {
+            split: tuple(clip for recording in found for clip in _cut_segments(recording))
+            for split, found in self.recordings.items()
+        }
+        return replace(self, recordings=recordings)
 
     def with_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the same recordings labelled by another list of classes, such as that of trained weights.
@@ -132,11 +149,28 @@ class Dataset:
         index = [list(classes).index(name) for name in self.card.classes]
         mirror = {name: self.card.mirror.get(name) for name in classes}
         recordings = {
-            split: tuple(replace(r, label=None if r.label is None else index[r.label]) for r in found)
+            split: tuple(_relabel(recording, index) for recording in found)
             for split, found in self.recordings.items()
         }
         card = self.card.model_copy(update={"classes": tuple(classes), "mirror": mirror})
         return replace(self, card=card, recordings=recordings)
+
+
+def _cut_segments(recording: Recording) -> tuple[Recording, ...]:
+    if recording.segments is None:
+        return (recording,)
+    return tuple(
+        replace(recording, label=label, start_s=start_s, end_s=end_s, segments=None)
+        for label, start_s, end_s in recording.segments
+    )
+
+
+def _relabel(recording: Recording, index: Sequence[int]) -> Recording:
+    label = None if recording.label is None else index[recording.label]
+    segments = recording.segments
+    if segments is not None:
+        segments = tuple(segment._replace(label=index[segment.label]) for segment in segments)
+    return replace(recording, label=label, segments=segments)
 
 
 def order_classes(labels: Iterable[str], classes: Sequence[str] | None, *, where: str) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def test_nothing_to_swap() -> None:
         ({"classes": ["a", "b", "a"]}, "classes named twice: a"),
         ({"classes": []}, "classes"),
         ({"classes": ["a"], "mirror": {"a": "b"}}, "'b', which is no class"),
+        ({"classes": ["a"], "idle_class": "none"}, "idle_class is 'none', which is no class"),
         ({"classes": ["a", "b"], "mirror": {"a": "b"}}, "turns 'a' into 'b' but not 'b' back into 'a'"),
         ({"classes": ["a", "b"], "mirror": {"a": "b", "b": "b"}}, "turns 'a' into 'b' but not"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import Dataset, order_classes
 from mudra.errors import DataError
-from mudra.types import Recording
+from mudra.types import Recording, Segment
 
 
 def make_dataset(**splits: list[tuple[int | None, str]]) -> Dataset:
@@ -61,6 +62,39 @@ def test_a_labelled_set_lacks_unlabelled_clips_alone() -> None:
     assert [recording.label for recording in labelled.recordings["train"]] == [0, 2]
     assert labelled.recordings["test"] == ()
     assert labelled.card == dataset.card
+
+
+def make_stream() -> Dataset:
+    """A set of one clip, and one stream in which b, c and b again are seen."""
+    stream = Recording(
+        path=Path("s.mp4"), subject="ann", segments=(Segment(1, 0.5, 1.0), Segment(2, 1.0, 3.0), Segment(1, 4.0, 4.5))
+    )
+    plain = make_dataset(train=[(0, "")])
+    return dataclasses.replace(plain, recordings={"train": (*plain.recordings["train"], stream)})
+
+
+def test_segments_of_streams_are_counted_and_kept_as_labelled() -> None:
+    dataset = make_stream()
+    assert dataset.has_streams
+    assert not make_dataset(train=[(0, "")]).has_streams
+    assert dataset.class_counts() == {"a": 1, "b": 2, "c": 1}
+    assert len(dataset.labelled().recordings["train"]) == 2
+    assert dataset.with_classes(["c", "b", "a"]).recordings["train"][1].segments == (
+        Segment(1, 0.5, 1.0),
+        Segment(0, 1.0, 3.0),
+        Segment(1, 4.0, 4.5),
+    )
+
+
+def test_a_stream_is_cut_into_a_clip_for_each_segment() -> None:
+    clips = make_stream().cut_segments().recordings["train"]
+    assert [(clip.label, clip.start_s, clip.end_s, clip.segments) for clip in clips] == [
+        (0, None, None, None),
+        (1, 0.5, 1.0, None),
+        (2, 1.0, 3.0, None),
+        (1, 4.0, 4.5, None),
+    ]
+    assert {clip.subject for clip in clips[1:]} == {"ann"}
 
 
 def test_leaking_subjects_leave_out_the_unknown_one() -> None:
