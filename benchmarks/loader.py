@@ -67,7 +67,7 @@ def measure_loader(config: RunConfig, dataset: Dataset, cache: str) -> dict[str,
     """Return clips per second over one epoch; with a cache, its windows are read before."""
     loader = config.loader.model_copy(update={"cache": cache})
     data = GestureData(dataset, config.model_copy(update={"loader": loader}))
-    data.read_windows()
+    data.prepare()
     batches = data.train_dataloader()
     started, count = time.perf_counter(), 0
     for batch in batches:

@@ -15,16 +15,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from mudra.errors import RunError
 
-COLUMNS = (
-    "epoch",
-    "train_loss",
-    "train_top1",
-    "validation_loss",
-    "validation_top1",
-    "learning_rate",
-    "seconds",
-    "waiting_fraction",
-)
+METRICS = ("train_", "validation_")
+LAST_COLUMNS = ("learning_rate", "seconds", "waiting_fraction")
 
 
 class CurveWriter(pl.Callback):
@@ -64,14 +56,16 @@ class CurveWriter(pl.Callback):
         seconds = time.perf_counter() - self._epoch_started
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1}
         numbers = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row |= {name: numbers[name] for name in COLUMNS if name in numbers}
+        row |= {name: numbers[name] for prefix in METRICS for name in numbers if name.startswith(prefix)}
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = seconds
         row["waiting_fraction"] = self._waited_s / max(seconds, 1e-9)
         _require_finite(row)
         self.rows.append(row)
         with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="")
+            # A number may come with a later epoch only: the columns are those of all rows together.
+            columns = dict.fromkeys(name for known in self.rows for name in known if name not in LAST_COLUMNS)
+            writer = csv.DictWriter(file, [*columns, *LAST_COLUMNS], restval="")
             writer.writeheader()
             writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
 
@@ -118,7 +112,7 @@ class TrainingProgress(pl.Callback):
         done = trainer.current_epoch + 1 - self._first_epoch
         left_s = (time.perf_counter() - self._started) / done * ((trainer.max_epochs or 1) - trainer.current_epoch - 1)
         words = [f"epoch {int(row['epoch'])}/{trainer.max_epochs}"]
-        words += [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in COLUMNS[1:5] if name in row]
+        words += [f"{name.replace('_', ' ')} {row[name]:.4g}" for name in row if name.startswith(METRICS)]
         words += [f"{row['seconds']:.0f} s", f"left {left_s / 60:.1f} min"]
         line = "  ".join(words)
         if self._bar is not None:

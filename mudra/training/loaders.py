@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
 
@@ -17,6 +16,7 @@ from mudra.clips import ClipMaker
 from mudra.datasets import Dataset
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate
 from mudra.training.config import LoaderConfig, RunConfig
+from mudra.training.task import TrainingData
 from mudra.training.window_cache import CacheKind, WindowCache
 from mudra.types import Stream
 
@@ -33,7 +33,7 @@ class Splits(NamedTuple):
     validation: ClipDataset | None
 
 
-class GestureData(pl.LightningDataModule):
+class GestureData(TrainingData):
     """The train and validation split of a data set as batches.
 
     Args:
@@ -79,7 +79,17 @@ class GestureData(pl.LightningDataModule):
             return "memory"
         return "disk" if Stream.FLOW in self.config.clip.streams else "none"
 
-    def read_windows(self) -> None:
+    @property
+    def num_train(self) -> int:
+        """Clips of a training epoch."""
+        return len(self.splits.train)
+
+    @property
+    def num_validation(self) -> int:
+        """Clips of the validation split."""
+        return 0 if self.splits.validation is None else len(self.splits.validation)
+
+    def prepare(self) -> None:
         """Read all windows into the memory cache, if that is where they are kept; a thread per core decodes."""
         if self.cache.kind != "memory":
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import logging
+import math
 import platform
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -40,9 +41,15 @@ from mudra.training.init_from import read_origin, start_from
 from mudra.training.loaders import GestureData
 from mudra.training.module import GestureModule
 from mudra.training.optimisation import moving_average
+from mudra.training.task import Progress, TrainingData, TrainingModule
 from mudra.types import Stream
 
-Progress = Callable[[int, int, str], None]
+
+class Task(NamedTuple):
+    """What is trained on, and what trains."""
+
+    data: TrainingData
+    module: TrainingModule
 
 
 class DryRun(NamedTuple):
@@ -98,6 +105,16 @@ def check_trainable(config: RunConfig) -> None:
         )
 
 
+def choose_task(network: nn.Module, config: RunConfig, dataset: Dataset, *, progress: Progress | None = None) -> Task:
+    """Return the batches and the loss that a network of this kind is trained with."""
+    # A stream is no clip: a network that labels clips gets a clip for each of its segments.
+    clips = dataset.cut_segments()
+    return Task(
+        GestureData(clips, config, progress=progress),
+        GestureModule(network, config, num_classes=len(dataset.card.classes)),
+    )
+
+
 def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
     """Build everything, take one training step on the first batch, and throw it away."""
     check_trainable(config)
@@ -107,10 +124,10 @@ def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     network = config.model.build()
     start_from(config.init_from, network, tell=tell)
     loader = config.loader.model_copy(update={"cache": "none", "num_workers": 0})
-    data = GestureData(dataset, config.model_copy(update={"loader": loader}))
+    data, module = choose_task(network, config.model_copy(update={"loader": loader}), dataset)
     batch = next(iter(data.train_dataloader()))
     started = time.perf_counter()
-    loss = nn.functional.cross_entropy(network(batch.clip_BTCHW), batch.label_B)
+    loss = module.compute_loss(batch)
     loss.backward()  # type: ignore[no-untyped-call]
     step_s = time.perf_counter() - started
     return DryRun(
@@ -118,8 +135,8 @@ def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
         batch_shape=tuple(batch.clip_BTCHW.shape),
         loss=float(loss.detach()),
         step_s=step_s,
-        train_clips=len(data.splits.train),
-        validation_clips=len(data.splits.validation) if data.splits.validation else 0,
+        train_clips=data.num_train,
+        validation_clips=data.num_validation,
     )
 
 
@@ -174,12 +191,12 @@ def train(
     origin = read_origin(out) if resume else start_from(config.init_from, network, tell=tell)
     out.mkdir(parents=True, exist_ok=True)
     (out / "run.yaml").write_text(config.to_yaml(), encoding="utf-8")
-    data = GestureData(dataset, config, progress=progress)
-    data.read_windows()
-    module = GestureModule(network, config, num_classes=len(dataset.card.classes))
+    data, module = choose_task(network, config, dataset, progress=progress)
+    data.prepare()
     curves = CurveWriter(out / "metrics.csv")
     with _quiet_lightning():
-        trainer = _trainer(config, out, curves, tell, validates=data.splits.validation is not None)
+        watched = (module.monitor, module.monitor_mode) if data.num_validation else None
+        trainer = _trainer(config, out, curves, tell, watched=watched)
     started = time.perf_counter()
     interrupted = False
     try:
@@ -192,7 +209,7 @@ def train(
         raise KeyboardInterrupt
     facts: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1), "finished": not interrupted}
     facts |= {"resumed": resume} | ({"init_from": origin} if origin else {})
-    _write_results(out, config, dataset, network, left_out=(*dataset.left_out, *left_out), facts=facts)
+    _write_results(out, config, dataset, module, left_out=(*dataset.left_out, *left_out), facts=facts)
     if interrupted:
         raise KeyboardInterrupt
     return out
@@ -226,7 +243,12 @@ def _seed_and_threads(config: RunConfig) -> None:
 
 
 def _trainer(
-    config: RunConfig, out: Path, curves: CurveWriter, tell: Callable[[str], None], *, validates: bool
+    config: RunConfig,
+    out: Path,
+    curves: CurveWriter,
+    tell: Callable[[str], None],
+    *,
+    watched: tuple[str, Literal["max", "min"]] | None,
 ) -> pl.Trainer:
     fitting = config.fitting
     callbacks: list[pl.Callback] = []
@@ -236,8 +258,8 @@ def _trainer(
     # Two of them: Lightning's own `save_last` writes only when the monitored number gets better.
     keep = partial(ModelCheckpoint, dirpath=out, save_top_k=1, enable_version_counter=False)
     callbacks.append(keep(filename="last", save_on_train_epoch_end=True))
-    if validates:
-        callbacks.append(keep(filename="best", monitor="validation_top1", mode="max"))
+    if watched is not None:
+        callbacks.append(keep(filename="best", monitor=watched[0], mode=watched[1]))
     return pl.Trainer(
         accelerator=fitting.accelerator,
         # One device: on several, each would draw the same clips in the same order.
@@ -287,7 +309,7 @@ def _write_results(
     out: Path,
     config: RunConfig,
     dataset: Dataset,
-    network: nn.Module,
+    module: TrainingModule,
     *,
     left_out: tuple[str, ...],
     facts: dict[str, Any],
@@ -300,10 +322,11 @@ def _write_results(
         if name.startswith("network.")
     }
     save_file(weights, out / "weights.safetensors")
+    network = module.network
     network.load_state_dict(weights)
     complexity = _complexity(network, config)
     rows = read_curves(out / "metrics.csv")
-    row = rows[-1] if keep == "last" else max(rows, key=lambda row: row.get("validation_top1", 0.0))
+    row = rows[-1] if keep == "last" else _best_row(rows, module)
     card = RunCard(
         classes=dataset.card.classes,
         clip=config.clip,
@@ -321,6 +344,11 @@ def _write_results(
         made_with={**versions(), **facts, "weights": keep},
     )
     (out / "card.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _best_row(rows: list[dict[str, float]], module: TrainingModule) -> dict[str, float]:
+    sign = 1.0 if module.monitor_mode == "max" else -1.0
+    return max(rows, key=lambda row: sign * row.get(module.monitor, -sign * math.inf))
 
 
 def _complexity(network: nn.Module, config: RunConfig) -> Complexity:

@@ -48,11 +48,11 @@ def test_an_empty_training_split_is_refused(drawn: Dataset) -> None:
 def test_windows_are_read_beforehand_and_told(drawn: Dataset) -> None:
     told: list[tuple[int, int, str]] = []
     data = data_of(drawn, progress=lambda *what: told.append(what))
-    data.read_windows()
+    data.prepare()
     assert told[0] == (1, 36, "reading clips")
     assert told[-1] == (36, 36, "reading clips")
     none = data_of(drawn, {"loader.cache": "none"}, progress=lambda *what: pytest.fail("nothing is kept"))
-    none.read_windows()
+    none.prepare()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Lightning module: its losses, and chance that starts anew with every epoch."""
+"""Training of networks that label clips: losses and top-1."""
 
 from __future__ import annotations
 
@@ -53,12 +53,8 @@ def test_accuracy_counts_every_clip_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(how["batch_size"] == 2 and how["on_epoch"] for _, how in logged.values())
 
 
-def test_every_epochs_chance_has_its_own_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, _ = module(monkeypatch)
-    draws = []
-    for epoch in (0, 1, 0):
-        monkeypatch.setattr(GestureModule, "current_epoch", epoch)
-        torch.rand(7)
-        made.on_train_epoch_start()
-        draws.append(torch.rand(3).tolist())
-    assert draws[0] == draws[2] != draws[1]
+def test_the_loss_of_a_batch_alone_is_that_of_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, logged = module(monkeypatch, **{"fitting.label_smoothing": 0.3})
+    loss = made.compute_loss(BATCH)
+    assert not logged
+    assert loss == made.training_step(BATCH, 0)
