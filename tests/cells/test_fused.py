@@ -83,12 +83,19 @@ def kept_for_the_backward_pass(parts: list[Tensor]) -> list[Tensor]:
     return kept
 
 
-def test_remember_keeps_nothing_but_what_came_and_the_memory_map() -> None:
+def test_remember_keeps_nothing_but_what_came_and_the_new_state() -> None:
     parts = random_parts()
-    memory_BDHW = step(*parts).memory_BDHW
+    after = step(*parts)
     others = [tensor for tensor in kept_for_the_backward_pass(parts) if not any(tensor is part for part in parts)]
-    assert len(others) == 1
-    torch.testing.assert_close(others[0], memory_BDHW)
+    torch.testing.assert_close(others, [after.memory_BDHW.detach(), after.hidden_BDHW.detach()])
+
+
+@pytest.mark.parametrize("opening", [0.0, 1e-12, 1.0])
+def test_gradients_are_exact_however_shut_the_output_gate_is(opening: float) -> None:
+    parts = random_parts((False, False, False))
+    parts[2] = torch.full_like(parts[2], opening).requires_grad_()
+    ours, plain = (torch.autograd.grad(function(*parts).hidden_BDHW.sum(), parts) for function in (step, plain_step))
+    torch.testing.assert_close(ours, plain, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("requires_grad", [False, True])
