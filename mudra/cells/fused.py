@@ -24,7 +24,6 @@ from torch import Tensor
 
 from mudra.cells.cell import MapState
 
-
 SHUT = 1e-6  # a gate's opening by which nothing is divided
 
 
