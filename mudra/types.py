@@ -82,6 +82,20 @@ class Segment(NamedTuple):
     end_s: float
 
 
+class PixelBox(NamedTuple):
+    """A part of every frame of a file, in the file's own pixels.
+
+    Args:
+        top, left: Its first row and column, from 0 on.
+        height, width: How many rows and columns it has.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """One piece of video, a whole file or the span of one: with one label, or with what happens in it and when.
@@ -98,6 +112,7 @@ class Recording:
         fps: Frame rate of a folder of frames, which has none of its own.
         segments: What happens in an uncut stream, in order of time, in seconds from the start of the file; None for a
             clip of one label.
+        box: The part of each frame that matters, the same in all of its files; None for all of it.
     """
 
     path: Path
@@ -111,6 +126,7 @@ class Recording:
     stream: Stream = Stream.RGB
     fps: float | None = None
     segments: tuple[Segment, ...] | None = None
+    box: PixelBox | None = None
 
     @property
     def is_labelled(self) -> bool:
@@ -140,11 +156,15 @@ class Batch(NamedTuple):
         clip_BTCHW: float32, streams side by side along C in the ClipSpec's order.
         label_B: int64 class indices.
         index_B: int64 positions of the clips' recordings in their split.
+        depth_BTHW: float32 depth to learn, in [0, 1], cut as the clips are; None where none is wanted.
+        measured_BTHW: Share of its pixels that was measured, in [0, 1]; 0 throughout for recordings without depth.
     """
 
     clip_BTCHW: Tensor
     label_B: Tensor
     index_B: Tensor
+    depth_BTHW: Tensor | None = None
+    measured_BTHW: Tensor | None = None
 
 
 class Ranked(NamedTuple):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mudra.datasets import Dataset, DatasetFacts
 
 app = typer.Typer(
@@ -18,7 +20,7 @@ app = typer.Typer(
 
 @app.command()
 def info(
-    path: str = typer.Argument(..., metavar="PATH", help="Folder, CSV or `synthetic`."),
+    path: str = typer.Argument(..., metavar="PATH", help="Folder, CSV, `synthetic` or `moving_digits`."),
     overrides: list[str] = typer.Argument(None, metavar="key=value", help="Settings of the data set."),
     grid: Path = typer.Option(None, "--grid", help="Write a picture of examples here (.png)."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -56,8 +58,7 @@ def check(
     from mudra.datasets import check_recordings
     from mudra.errors import VideoError
 
-    is_table = path.endswith(".csv")
-    what = _open(path, []).all_recordings() if is_table else path
+    what = _open(path, []).all_recordings() if _is_list(path) else path
     seen = [0]
     with show_progress() as progress:
 
@@ -94,11 +95,19 @@ def synth(
     typer.echo(f"written: {table}")
 
 
+def _is_list(path: str) -> bool:
+    """Whether a data set names the files, and not the path itself: a CSV, or a folder of archives."""
+    from mudra.datasets.montalbano import find_samples
+
+    return path.endswith(".csv") or bool(find_samples(Path(path)))
+
+
 def _open(path: str, overrides: list[str]) -> Dataset:
-    from mudra.datasets import detect
+    from mudra.datasets import MovingDigitsConfig, detect
     from mudra.datasets.synthetic import SyntheticConfig
 
-    config = SyntheticConfig() if path == "synthetic" else detect(Path(path))
+    drawn = {"synthetic": SyntheticConfig, "moving_digits": MovingDigitsConfig}
+    config = drawn[path]() if path in drawn else detect(Path(path))
     # A look at a set shows what is there and tells what is missing.
     lenient = ["on_missing=skip"] if "on_missing" in type(config).model_fields else []
     return config.with_overrides([*lenient, *overrides]).build()
@@ -112,6 +121,9 @@ def _facts_json(facts: DatasetFacts) -> dict[str, object]:
     for name in ("length_s", "length_frames", "fps"):
         spread = getattr(facts, name)
         values[name] = spread._asdict() if spread is not None else None
+    if facts.streams is not None:
+        spread = facts.streams.segment_s
+        values["streams"] = {**facts.streams._asdict(), "segment_s": spread._asdict() if spread is not None else None}
     values["splits"] = {split: found._asdict() for split, found in facts.splits.items()}
     return values
 
@@ -128,7 +140,9 @@ def _tell(facts: DatasetFacts) -> None:
     table = Table("class", *facts.splits, box=None)
     for name in facts.classes:
         table.add_row(name, *(str(found.class_counts[name]) for found in facts.splits.values()))
-    table.add_row("all", *(str(found.num_recordings) for found in facts.splits.values()))
+    table.add_row(
+        "all" if facts.streams is None else "streams", *(str(found.num_recordings) for found in facts.splits.values())
+    )
     table.add_row("subjects", *(str(found.num_subjects) for found in facts.splits.values()))
     console.print(table)
     for title, spread, unit in (
@@ -138,9 +152,12 @@ def _tell(facts: DatasetFacts) -> None:
     ):
         if spread is not None:
             console.print(f"{title}: {spread.minimum:.4g} to {spread.maximum:.4g} {unit}, median {spread.median:.4g}")
+    if facts.streams is not None:
+        _tell_streams(console, facts)
     sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in list(facts.sizes.items())[:4])
     console.print(f"sizes: {sizes}")
-    console.print(f"largest class has {facts.imbalance:.2f} times the smallest one's recordings")
+    what = "recordings" if facts.streams is None else "segments"
+    console.print(f"largest class has {facts.imbalance:.2f} times the smallest one's {what}")
     leaks = ", ".join(f"{who} ({' and '.join(where)})" for who, where in list(facts.leaking_subjects.items())[:6])
     console.print(f"subjects in more than one split: {leaks or 'none'}")
     console.print(facts.mirror)
@@ -150,3 +167,16 @@ def _tell(facts: DatasetFacts) -> None:
         console.print(f"cannot be opened: {path}: {reason}")
     for warning in facts.warnings:
         console.print(f"warning: {warning}")
+
+
+def _tell_streams(console: Console, facts: DatasetFacts) -> None:
+    streams = facts.streams
+    assert streams is not None
+    spread = streams.segment_s
+    lengths = f" of {spread.minimum:.4g} to {spread.maximum:.4g} s, median {spread.median:.4g}" if spread else ""
+    console.print(f"{streams.num_streams} uncut streams with {streams.num_segments} segments{lengths}")
+    meaning = "without a label" if streams.idle_class is None else f"of the class {streams.idle_class!r}"
+    console.print(f"in no segment, {meaning}: {streams.outside_share:.1%} of the frames")
+    longest = sorted(streams.class_s.items(), key=lambda pair: -pair[1])
+    shares = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in longest[:12] if seconds)
+    console.print(f"time by class: {shares or 'none'}{', ...' if len(longest) > 12 else ''}")

@@ -20,6 +20,8 @@ SPLIT_SPELLINGS = {
     "testing": "test",
 }
 
+UNUSED = -1  # the new label of a class that no recording has
+
 FrameSource = Callable[[Recording, Stream], Frames]
 
 
@@ -134,25 +136,29 @@ class Dataset:
         """Return the same recordings labelled by another list of classes, such as that of trained weights.
 
         Args:
-            classes: Class names; the position is the new label. They may be more than the set has.
+            classes: Class names; the position is the new label. They may be more than the set has. Only the class of
+                frames in no segment may be lacking, if no segment is labelled with it: such frames then have no label.
 
         Raises:
             DataError: If a class of this set is not among them.
         """
-        missing = [name for name in self.card.classes if name not in classes]
+        idle = self.card.idle_class
+        is_spare = idle is not None and idle not in classes and not self.class_counts()[idle]
+        missing = [name for name in self.card.classes if name not in classes and not (is_spare and name == idle)]
         if missing:
             raise DataError(
                 f"{self.card.name} has {len(missing)} of {len(self.card.classes)} classes that the {len(classes)} "
                 f"wanted ones lack: {shorten(missing)}",
                 hint=nearest_name(missing[0], classes),
             )
-        index = [list(classes).index(name) for name in self.card.classes]
+        index = [list(classes).index(name) if name in classes else UNUSED for name in self.card.classes]
         mirror = {name: self.card.mirror.get(name) for name in classes}
         recordings = {
-            split: tuple(_relabel(recording, index) for recording in found)
-            for split, found in self.recordings.items()
+            split: tuple(_relabel(recording, index) for recording in found) for split, found in self.recordings.items()
         }
-        card = self.card.model_copy(update={"classes": tuple(classes), "mirror": mirror})
+        card = self.card.model_copy(
+            update={"classes": tuple(classes), "mirror": mirror, "idle_class": None if is_spare else idle}
+        )
         return replace(self, card=card, recordings=recordings)
 
 

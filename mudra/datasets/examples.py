@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mudra.datasets.dataset import Dataset
+from mudra.datasets.dataset import SPLIT_SPELLINGS, Dataset
 from mudra.errors import DataError, MudraError
 from mudra.types import FloatArray, Recording, Stream, UInt8Array
 from mudra.video import open_recording
@@ -36,7 +36,9 @@ def draw_examples(
     """
     if min(num_per_class, max_classes) < 1:
         raise DataError(f"{num_per_class} examples of {max_classes} classes: wanted at least one of each")
-    recordings = dataset.split(split)
+    dataset.split(split)
+    # Of an uncut stream, its segments are shown.
+    recordings = dataset.cut_segments().recordings[SPLIT_SPELLINGS[split.lower()]]
     classes = dataset.card.classes[:max_classes]
     size = ((num_per_class + 1) * CELL_INCHES, len(classes) * CELL_INCHES)
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")

@@ -153,6 +153,23 @@ def read_sample_facts(path: Path) -> SampleFacts:
     return facts
 
 
+def read_largest_depth_mm(path: Path) -> float:
+    """Read from a sample's `_data.csv` the depth that its brightest grey level stands for, in millimetres.
+
+    Raises:
+        DataError: If the file cannot be read or its third number is not above 0.
+    """
+    lines = _read_cells(path)
+    try:
+        largest_mm = float(lines[0][1][2])
+    except (IndexError, ValueError):
+        largest_mm = 0.0
+    if not 0 < largest_mm < float("inf"):
+        shown = repr(",".join(lines[0][1])) if lines else "nothing"
+        raise DataError(f"{path}: holds {shown}, wanted frames,frames per second,largest depth")
+    return largest_mm
+
+
 def _find(folder: Path, *endings: str) -> dict[str, Path]:
     """Return the files with the first of `endings` that any file has, by the name of their sample."""
     for ending in endings:

@@ -138,16 +138,8 @@ class MovingDigits:
         Raises:
             DataError: If there is none, or a number is negative.
         """
-        if not len(indices) or min(indices) < 0:
-            raise DataError(f"clips {list(indices)[:3]} were asked for, wanted one number or more, from 0 on")
+        chosen_BN, drawn_BNE = self._choose(indices)
         low_N, high_N = np.array(self.speeds_px).T
-        count = len(low_N)
-        chosen_BN = np.empty((len(indices), count), np.int64)
-        drawn_BNE = np.empty((len(indices), count, 4))  # speed, direction, and the two coordinates of the start
-        for clip, index in enumerate(indices):
-            generator = np.random.default_rng([self.seed, index])
-            chosen_BN[clip] = generator.integers(len(self.digits), size=count)
-            drawn_BNE[clip] = generator.random((count, 4))
         speed_BN = low_N + drawn_BNE[..., 0] * (high_N - low_N)
         angle_BN = 2.0 * np.pi * drawn_BNE[..., 1]
         velocity_BNC = speed_BN[..., None] * np.stack([np.cos(angle_BN), np.sin(angle_BN)], axis=-1)
@@ -160,6 +152,26 @@ class MovingDigits:
             label_BN=self.digits.labels_N[chosen_BN],
             speed_BN=speed_BN,
         )
+
+    def labels(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return which digits the clips of these numbers show, shape (B, N), without drawing them.
+
+        Raises:
+            DataError: As `draw`.
+        """
+        return self.digits.labels_N[self._choose(indices)[0]]
+
+    def _choose(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Return which pictures move, and speed, direction and the two coordinates of each start, all in [0, 1)."""
+        if not len(indices) or min(indices) < 0:
+            raise DataError(f"clips {list(indices)[:3]} were asked for, wanted one number or more, from 0 on")
+        count = len(self.speeds_px)
+        chosen_BN, drawn_BNE = np.empty((len(indices), count), np.int64), np.empty((len(indices), count, 4))
+        for clip, index in enumerate(indices):
+            generator = np.random.default_rng([self.seed, index])
+            chosen_BN[clip] = generator.integers(len(self.digits), size=count)
+            drawn_BNE[clip] = generator.random((count, 4))
+        return chosen_BN, drawn_BNE
 
     def _move(self, start_BNC: FloatArray, velocity_BNC: FloatArray) -> npt.NDArray[np.int64]:
         """Return the corners from one frame before the clip to one after it; starts are fractions of the way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
@@ -35,7 +36,8 @@ def read_lines(path: Path, *, form: str, separator: str | None = None) -> list[L
     """Read a list without a line of column names; empty lines are passed over.
 
     Args:
-        form: What a line looks like, in the same words and separators, with those that may be left out in brackets.
+        form: What a line looks like, in the same words and separators, with those that may be left out in brackets;
+            `...` stands for any number of further words.
         separator: What stands between the words; None for blanks.
 
     Raises:
@@ -45,7 +47,8 @@ def read_lines(path: Path, *, form: str, separator: str | None = None) -> list[L
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list ({error})") from None
-    most, least = len(form.split(separator)), len(form.partition("[")[0].split(separator))
+    most = math.inf if "..." in form else len(form.split(separator))
+    least = len(form.partition("[")[0].split(separator))
     lines: dict[str, Line] = {}
     for number, content in enumerate(text.splitlines(), start=1):
         words = tuple(word.strip() for word in content.split(separator))

@@ -80,7 +80,7 @@ def read_table(
     recordings = [_read_row(row, names, stream=stream, fps=fps, depth=depth) for row in rows]
     refuse_missing(path, [file for r in recordings for file in (r.path, r.depth_path) if file is not None])
     _refuse_repeats(rows, recordings)
-    _refuse_half_split(path, recordings)
+    refuse_half_split(path, recordings)
     divided = divide(recordings, classes=names, root=path.parent, split_by=split_by, fractions=fractions, seed=seed)
     has_depth = stream is not Stream.DEPTH and all(recording.depth_path for recording in recordings)
     streams = (stream, Stream.DEPTH) if has_depth else (stream,)
@@ -206,6 +206,20 @@ def refuse_missing(listing: Path, files: Sequence[Path]) -> None:
         )
 
 
+def refuse_half_split(listing: Path, recordings: Sequence[Recording]) -> None:
+    """Refuse a list that names the split of some recordings only.
+
+    Raises:
+        DataError: If it does.
+    """
+    without = sum(not recording.split for recording in recordings)
+    if 0 < without < len(recordings):
+        raise DataError(
+            f"{listing}: {without} of {len(recordings)} recordings name no split",
+            hint="name one for each, or for none: then the splits are drawn",
+        )
+
+
 def _read_row(row: Row, classes: Sequence[str], *, stream: Stream, fps: float, depth: DepthFormat) -> Recording:
     split = row.values.get("split", "")
     if split and split.lower() not in SPLIT_SPELLINGS:
@@ -234,12 +248,3 @@ def _refuse_repeats(rows: Sequence[Row], recordings: Sequence[Recording]) -> Non
         if recording.key in first:
             row.refuse("path", f"names the same clip as {first[recording.key].where}")
         first[recording.key] = row
-
-
-def _refuse_half_split(path: Path, recordings: Sequence[Recording]) -> None:
-    without = sum(not recording.split for recording in recordings)
-    if 0 < without < len(recordings):
-        raise DataError(
-            f"{path}: {without} of {len(recordings)} rows name no split",
-            hint="name one in every row, or in none: then the splits are drawn",
-        )

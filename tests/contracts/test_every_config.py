@@ -16,14 +16,23 @@ from mudra.errors import ConfigError
 
 # What a config cannot be made without.
 NEEDED: dict[str, dict[str, Any]] = {
+    "CongdConfig": {"root": "videos"},
     "DatasetCard": {"name": "hands", "classes": ["left", "right"]},
+    "EgogestureConfig": {"root": "videos"},
+    "FirConfig": {"root": "videos"},
     "FolderConfig": {"root": "videos"},
     "IsogdConfig": {"root": "videos"},
     "JesterConfig": {"root": "videos"},
+    "JhmdbConfig": {"root": "videos"},
+    "NvgestureConfig": {"root": "videos"},
+    "MontalbanoConfig": {"root": "videos"},
     "ReleaseConfig": {"root": "videos"},
     "RunCard": {"classes": ["left", "right"], "clip": {}},
+    "SegmentsConfig": {"path": "segments.csv"},
     "Shrec2017Config": {"root": "videos"},
+    "Sports1mConfig": {"root": "videos"},
     "TableConfig": {"path": "clips.csv"},
+    "Ucf101Config": {"root": "videos"},
 }
 
 

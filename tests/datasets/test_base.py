@@ -5,18 +5,32 @@ from pathlib import Path
 import pytest
 
 from mudra.datasets import (
+    EgogestureConfig,
     FolderConfig,
     IsogdConfig,
     JesterConfig,
+    JhmdbConfig,
+    NvgestureConfig,
     Shrec2017Config,
+    Sports1mConfig,
     SyntheticConfig,
     TableConfig,
+    Ucf101Config,
 )
 from mudra.datasets.base import DatasetConfig, OwnClipsConfig, ReleaseConfig
 from mudra.errors import ConfigError
 from mudra.types import DepthFormat
 
-RELEASES = [Shrec2017Config, JesterConfig, IsogdConfig]
+RELEASES = [
+    Shrec2017Config,
+    JesterConfig,
+    IsogdConfig,
+    NvgestureConfig,
+    EgogestureConfig,
+    Ucf101Config,
+    Sports1mConfig,
+    JhmdbConfig,
+]
 
 
 @pytest.mark.parametrize("config_type", [FolderConfig, TableConfig, SyntheticConfig, *RELEASES])

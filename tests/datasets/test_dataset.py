@@ -114,6 +114,20 @@ def test_classes_that_do_not_match_are_refused_with_the_nearest() -> None:
         make_dataset(train=[(0, "")]).with_classes(["a", "b", "d"])
 
 
+def test_the_class_between_segments_may_be_lacking_if_none_shows_it() -> None:
+    streams = make_stream()
+    streams = dataclasses.replace(streams, card=streams.card.model_copy(update={"idle_class": "a"}))
+    with pytest.raises(DataError, match="has 1 of 3 classes that the 2 wanted ones lack: a"):
+        streams.with_classes(["c", "b"])  # a clip is labelled with it
+    only_streams = dataclasses.replace(streams, recordings={"train": streams.recordings["train"][1:]})
+    relabelled = only_streams.with_classes(["c", "b"])
+    assert [segment.label for segment in relabelled.recordings["train"][0].segments or ()] == [1, 0, 1]
+    assert (relabelled.card.classes, relabelled.card.idle_class) == (("c", "b"), None)
+    assert only_streams.with_classes(["c", "b", "a"]).card.idle_class == "a"
+    with pytest.raises(DataError, match="has 1 of 3 classes that the 2 wanted ones lack: c"):
+        only_streams.with_classes(["a", "b"])
+
+
 def test_classes_stand_in_natural_order() -> None:
     assert order_classes(["sign10", "sign2", "sign2", "sign1"], None, where="x") == ("sign1", "sign2", "sign10")
 

@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from mudra.datasets import examples
 from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import Dataset
 from mudra.datasets.examples import CELL_INCHES, DOTS_PER_INCH, draw_examples, middle_picture, pick_evenly
 from mudra.datasets.folder import read_folder
+from mudra.datasets.segments_table import read_segments
 from mudra.errors import DataError, VideoError
 from mudra.types import Frames, Recording, Stream
 from tests.fixtures.video import VideoMaker
@@ -40,6 +42,24 @@ def test_classes_after_the_limit_are_not_drawn(dataset: Dataset, tmp_path: Path)
 def test_fewer_recordings_than_columns_and_a_bad_file_do_not_stop_the_drawing(dataset: Dataset, tmp_path: Path) -> None:
     dataset.split("train")[0].path.write_bytes(b"no video")
     assert draw_examples(dataset, tmp_path / "grid.png", num_per_class=6).is_file()
+
+
+def test_of_streams_the_segments_are_drawn(
+    tmp_path: Path, video_maker: VideoMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_maker(tmp_path / "a.avi", num_frames=20, fps=10)
+    rows = ["a.avi,0.2,0.5,push", "a.avi,1,2,push", "a.avi,0.6,0.8,wave"]
+    (tmp_path / "x.csv").write_text("\n".join(["path,start_s,end_s,label", *rows]))
+    drawn: list[float | None] = []
+
+    def draw(dataset: Dataset, recording: Recording) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        drawn.append(recording.start_s)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    monkeypatch.setattr(examples, "middle_picture", draw)
+    streams = read_segments(tmp_path / "x.csv", fractions=(1.0, 0.0, 0.0))
+    draw_examples(streams, tmp_path / "grid.png")
+    assert drawn == [0.2, 1.0, 0.6], "none between the segments, then by class"
 
 
 @pytest.mark.parametrize("settings", [{"num_per_class": 0}, {"max_classes": 0}])

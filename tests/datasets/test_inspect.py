@@ -11,6 +11,7 @@ from mudra.datasets.card import DatasetCard
 from mudra.datasets.dataset import Dataset
 from mudra.datasets.folder import read_folder
 from mudra.datasets.inspect import MAX_DRAWN, describe
+from mudra.datasets.segments_table import read_segments
 from mudra.datasets.table import read_table
 from mudra.types import Frames, Recording, Stream
 from tests.fixtures.trees import write_csv
@@ -129,6 +130,46 @@ def test_a_set_without_readable_files_has_no_spreads(tmp_path: Path) -> None:
     dataset = Dataset(card=card, recordings={"test": (Recording(path=tmp_path / "gone.mp4", label=0),)})
     facts = describe(dataset)
     assert (facts.length_s, facts.fps, facts.sizes, facts.total_s) == (None, None, {}, 0)
+
+
+def test_streams_are_measured_by_frames_and_segments(tmp_path: Path, video_maker: VideoMaker) -> None:
+    video_maker(tmp_path / "a.avi", num_frames=20, fps=10)
+    video_maker(tmp_path / "b.avi", num_frames=30, fps=10)
+    rows = [
+        {"path": "a.avi", "start_s": 0.5, "end_s": 1.0, "label": "push", "split": "train"},
+        {"path": "a.avi", "start_s": 1.5, "end_s": 3.5, "label": "grab", "split": "train"},
+        {"path": "b.avi", "start_s": 0.0, "end_s": 1.5, "label": "grab", "split": "train"},
+    ]
+    table = write_csv(tmp_path / "x.csv", rows)
+    facts = describe(read_segments(table, fractions=(0.8, 0.0, 0.2)))
+    assert facts.streams is not None
+    assert facts.streams[:2] == (2, 3)
+    assert facts.streams.segment_s == pytest.approx((0.5, 1.5, 2.0))
+    # Of a's 20 frames 5 show push and 5, up to the end of the file, grab; of b's 30 frames 15 show grab.
+    assert facts.streams.class_s == pytest.approx({"no gesture": 2.5, "push": 0.5, "grab": 2.0})
+    assert facts.streams.outside_share == pytest.approx(25 / 50)
+    assert (facts.streams.idle_class, facts.streams.num_beyond) == ("no gesture", 1)
+    assert facts.splits["train"] == (2, 0, {"no gesture": 0, "push": 1, "grab": 2})
+    assert facts.imbalance == 2.0, "the class between the segments has none"
+    assert "1 segments reach past the end of their file" in facts.warnings
+    assert "2 of 2 classes have fewer than 5 segments: grab (2), push (1)" in facts.warnings
+    unlabelled = describe(read_segments(table, idle_class=None, fractions=(0.8, 0.0, 0.2))).streams
+    assert unlabelled is not None
+    assert unlabelled.class_s == pytest.approx({"push": 0.5, "grab": 2.0})
+    assert (unlabelled.idle_class, unlabelled.outside_share) == (None, pytest.approx(0.5))
+
+
+def test_a_set_of_clips_has_no_streams(root: Path) -> None:
+    assert describe(read_folder(root)).streams is None
+
+
+def test_streams_without_a_segment_are_measured_too(tmp_path: Path, video_maker: VideoMaker) -> None:
+    video_maker(tmp_path / "a.avi", num_frames=20, fps=10)
+    table = tmp_path / "x.csv"
+    table.write_text("path,start_s,end_s,label\na.avi,,,\n")
+    facts = describe(read_segments(table)).streams
+    assert facts is not None
+    assert (facts.num_streams, facts.num_segments, facts.segment_s, facts.outside_share) == (1, 0, None, 1.0)
 
 
 @pytest.mark.real

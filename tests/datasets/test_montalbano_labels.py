@@ -9,6 +9,7 @@ from mudra.datasets.montalbano_labels import (
     SampleFacts,
     pair_samples,
     read_label_rows,
+    read_largest_depth_mm,
     read_sample_facts,
 )
 from mudra.errors import DataError
@@ -86,6 +87,14 @@ def test_facts_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     assert (f"holds {text!r}" if text else "holds nothing") in str(refused.value)
 
 
+def test_the_largest_depth_is_the_third_number(tmp_path: Path) -> None:
+    assert read_largest_depth_mm(write(tmp_path / "a_data.csv", "1120,20,2881\n")) == 2881.0
+    for text in ("", "1120,20", "1120,20,far", "1120,20,0", "1120,20,nan"):
+        path = write(tmp_path / "a_data.csv", text)
+        with pytest.raises(DataError, match=r"a_data\.csv: holds .*, wanted frames,frames per second,largest depth"):
+            read_largest_depth_mm(path)
+
+
 def test_samples_are_paired_by_name_and_the_rest_is_told(tmp_path: Path, truth: Path) -> None:
     write(tmp_path / "found" / "Sample0002_prediction.csv", "")
     extra = write(tmp_path / "found" / "Sample0009_prediction.csv", "")
@@ -132,4 +141,5 @@ def test_the_real_files(shared_data: Path) -> None:
     assert {row.label for found in rows for row in found} == set(range(20))
     facts = [read_sample_facts(one.facts) for one in pairs.samples]
     assert {one.fps for one in facts} == {20.0}
+    assert all(500 < read_largest_depth_mm(one.facts) < 10_000 for one in pairs.samples)
     assert all(row.end_frame <= one.num_frames for found, one in zip(rows, facts, strict=True) for row in found)

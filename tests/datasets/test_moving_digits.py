@@ -181,3 +181,11 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     for indices in ([], [3, -1]):
         with pytest.raises(DataError, match="wanted one number or more, from 0 on"):
             MovingDigits(digits).draw(indices)
+
+
+def test_labels_are_told_without_drawing() -> None:
+    source = build(num_digits=2)
+    numbers = [9, 0, 4]
+    assert source.labels(numbers).tolist() == source.draw(numbers).label_BN.tolist()
+    with pytest.raises(DataError, match="wanted one number or more"):
+        source.labels([])

@@ -91,7 +91,7 @@ def test_given_classes_decide_the_labels(tmp_path: Path) -> None:
         ("path,label\n1.mp4,\n", "line 2: label is empty"),
         ("path,label\n,a\n", "line 2: path is empty"),
         ("path,label,split\n1.mp4,a,tset\n", r"line 2: split is 'tset'\n  hint: did you mean 'test'\?"),
-        ("path,label,split\n1.mp4,a,train\n2.mp4,a,\n", "1 of 2 rows name no split"),
+        ("path,label,split\n1.mp4,a,train\n2.mp4,a,\n", "1 of 2 recordings name no split"),
         ("path,label,start_s\n1.mp4,a,soon\n", "line 2: start_s is 'soon'; wanted seconds from 0 on"),
         ("path,label,start_s\n1.mp4,a,-1\n", "start_s is '-1'"),
         ("path,label,start_s\n1.mp4,a,nan\n", "start_s is 'nan'"),
