@@ -22,7 +22,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from mudra.backbones import excited_shift
 from mudra.backbones.excitation import excite, pool_both
+from mudra.backbones.excited_shift import excite_here, shift_and_sum
 from mudra.backbones.learned_shift import LearnedShift
 from mudra.backbones.temporal_module import TemporalModule, reduced_channels, split_frames
 from mudra.backbones.temporal_shift import FOLD_DIV, plan_shift
@@ -80,8 +82,10 @@ class SpatioTemporalExcitation(nn.Module):
     def forward(self, mean_B1HW: Tensor, num_frames: int) -> Tensor:
         # The kernel's three frames as three 2-D kernels, whose results are then added along time: the same products,
         # and free of a processor's wrong bf16 gradients of 3-D convolutions on clips of two frames.
-        kernels = self.conv.weight.view(3, 1, 3, 3)
-        taps_BT3HW = split_frames(nn.functional.conv2d(mean_B1HW, kernels, padding=1), num_frames)
+        # As a matrix product: with so few channels a convolution's gradients take several times as long.
+        around_B9P = nn.functional.unfold(mean_B1HW, 3, padding=1)
+        taps_B3P = torch.matmul(self.conv.weight.view(3, 9), around_B9P)
+        taps_BT3HW = split_frames(taps_B3P.view(-1, 3, *mean_B1HW.shape[2:]), num_frames)
         before, here, after = taps_BT3HW.unbind(dim=2)
         # One frame later and one earlier: zeros come in on one side, a frame goes out on the other.
         later = nn.functional.pad(before, (0, 0, 0, 0, 1, -1))
@@ -101,10 +105,13 @@ class ChannelExcitation(nn.Module):
         self.expand = nn.Conv2d(reduced, channels, 1, bias=False)
 
     def forward(self, mean_BC11: Tensor, num_frames: int) -> Tensor:
-        squeezed_BRT = split_frames(self.squeeze(mean_BC11).flatten(1), num_frames).transpose(1, 2)
-        mixed_BTR = self.conv(squeezed_BRT).relu().transpose(1, 2)
-        mask: Tensor = self.expand(mixed_BTR.flatten(0, 1)[..., None, None]).sigmoid()
-        return mask
+        squeezed_BTR = split_frames(multiply(self.squeeze, mean_BC11.flatten(1)), num_frames)
+        # Three frames side by side, zeros beyond the ends, and a kernel laid out likewise.
+        padded_BSR = nn.functional.pad(squeezed_BTR, (0, 0, 1, 1))
+        triples_BTX = torch.cat([padded_BSR[:, tap : tap + num_frames] for tap in range(3)], dim=2)
+        kernel_RX = self.conv.weight.transpose(1, 2).flatten(1)
+        mixed_BTR = nn.functional.linear(triples_BTX, kernel_RX).relu()
+        return multiply(self.expand, mixed_BTR.flatten(0, 1)).sigmoid()[..., None, None]
 
 
 class MotionExcitation(nn.Module):
@@ -119,11 +126,19 @@ class MotionExcitation(nn.Module):
         self.expand = nn.Conv2d(reduced, channels, 1, bias=False)
 
     def forward(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
-        squeezed_BRHW = self.norm(self.squeeze(x_BCHW))
+        return self.measure(self.squeeze(x_BCHW), num_frames)
+
+    def measure(self, squeezed_BRHW: Tensor, num_frames: int) -> Tensor:
+        """Return the mask of maps that are squeezed already."""
+        squeezed_BRHW = self.norm(squeezed_BRHW)
         # All frames are convolved, the first in vain: leaving it out would copy the others.
         moved_BR11 = motion_means(squeezed_BRHW, self.conv(squeezed_BRHW), num_frames)
-        mask: Tensor = self.expand(moved_BR11).sigmoid()
-        return mask
+        return multiply(self.expand, moved_BR11.flatten(1)).sigmoid()[..., None, None]
+
+
+def multiply(pointwise: nn.Conv2d, x_BC: Tensor) -> Tensor:
+    """Return a 1x1 convolution of maps of one place each: a matrix product, which is called as one."""
+    return nn.functional.linear(x_BC, pointwise.weight.flatten(1), pointwise.bias)
 
 
 def motion_means(frames_BCHW: Tensor, convolved_BCHW: Tensor, num_frames: int) -> Tensor:
@@ -165,9 +180,16 @@ class Action(TemporalModule):
         self.motion = MotionExcitation(in_channels)
 
     def forward(self, x_BCHW: Tensor, num_frames: int, before_BCHW: Tensor | None = None) -> Tensor:
+        if excited_shift.pays_off(x_BCHW):
+            sums = shift_and_sum(x_BCHW, self.shift.weight, self.motion.squeeze.weight, num_frames)
+            place = self.spatio_temporal(sums.over_channels_F1HW, num_frames)
+            channel = self.channel(sums.over_places_FC11, num_frames)
+            motion = self.motion.measure(sums.squeezed_FRHW, num_frames)
+            return excite_here(sums.shifted_FCHW, place, 3.0 + channel + motion)
         shifted = self.shift(x_BCHW, num_frames)
         place, channel, motion = self.measure(shifted, num_frames)
-        return excite(shifted, place, 3.0 + channel + motion)
+        excited = excite_here if excited_shift.is_forward_alone(x_BCHW) else excite
+        return excited(shifted, place, 3.0 + channel + motion)
 
     def measure(self, shifted_BCHW: Tensor, num_frames: int) -> Excitations:
         """Return the three masks of shifted maps."""

@@ -9,22 +9,21 @@ Shape letters: B clips, or clips times frames where only C, H, W follow; T frame
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mudra.backbones.backbone import Backbone, BackboneState, StreamedMaps, Taps
-from mudra.backbones.published import bare_names, check_fit, read_published
+from mudra.backbones.backbone import BackboneState, StreamedMaps, Taps
+from mudra.backbones.published_backbone import PublishedBackbone
 from mudra.backbones.temporal_conv import check_state
 from mudra.backbones.temporal_module import TemporalModule, split_frames
-from mudra.errors import ModelError
 
 TORCH_NORM_MOMENTUM = 0.1
 
 
-class FrameBackbone(Backbone):
+class FrameBackbone(PublishedBackbone):
     """A 2-D network over the frames of clips.
 
     Args:
@@ -35,11 +34,6 @@ class FrameBackbone(Backbone):
         torchvision_weights: What torchvision calls the weights that `imagenet` stands for.
     """
 
-    first_conv = "conv1.weight"
-    """Name of the weights that see the clip's channels."""
-    dense_layer = "fc."
-    """What the names of the published network's dense layer begin with; that layer is the head's."""
-
     def __init__(
         self,
         *,
@@ -49,11 +43,14 @@ class FrameBackbone(Backbone):
         pretrained: str | None,
         torchvision_weights: str | None,
     ) -> None:
-        super().__init__(in_channels=in_channels, out_channels=out_channels, time_stride=1)
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            time_stride=1,
+            pretrained=pretrained,
+            torchvision_weights=torchvision_weights,
+        )
         self.stem_channels = stem_channels
-        self.pretrained, self.torchvision_weights = pretrained, torchvision_weights
-        self.holds_weights = pretrained is None
-        self.register_load_state_dict_post_hook(_mark_filled)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def stem(self, x_BCHW: Tensor) -> Tensor:
@@ -62,10 +59,6 @@ class FrameBackbone(Backbone):
     @abstractmethod
     def run_blocks(self, maps_BCHW: Tensor, num_frames: int, state: BackboneState | None) -> BlockOutput:
         """Return the last maps of all frames, clip by clip; with a state, also what is kept for the next piece."""
-
-    @abstractmethod
-    def is_temporal(self, name: str) -> bool:
-        """Whether weights of this name belong to a temporal module, which published 2-D networks lack."""
 
     def temporal_modules(self) -> list[TemporalModule]:
         """Return the modules at the heads of residual branches, first to last."""
@@ -78,7 +71,7 @@ class FrameBackbone(Backbone):
         """Return the maps of the clips, and those of the stem.
 
         Raises:
-            ModelError: In training, if `pretrained` names weights and none were ever loaded.
+            ModelError: In training, if `pretrained` names weights or the backbone is frozen, and none were ever loaded.
         """
         num_frames = x_BTCHW.shape[1]
         stem_BCHW = self._run_stem(x_BTCHW)
@@ -99,51 +92,8 @@ class FrameBackbone(Backbone):
         return StreamedMaps(split_frames(maps_BCHW, num_frames), after)
 
     def _run_stem(self, x_BTCHW: Tensor) -> Tensor:
-        if self.training and not self.holds_weights:
-            raise ModelError(
-                f"training is to start from pretrained={self.pretrained!r}, which was not loaded",
-                hint="call load_pretrained() first, or load the state of another training",
-            )
+        self.check_filled()
         return self.stem(x_BTCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-
-    def load_pretrained(self) -> None:
-        """Load what `pretrained` names; nothing without it.
-
-        Clips of other than three channels get the mean of the first kernels' three, in every channel (Wang et al. 2016,
-        arXiv:1608.00859, section 3.2, cross modality). The dense layer in the file is left out; temporal modules that
-        the file does not know keep their first values.
-
-        Raises:
-            ModelError: If the file is missing, is damaged, or holds another network's weights.
-        """
-        if self.pretrained is None:
-            return
-        weights = self.name_as_ours(read_published(self.pretrained, self.torchvision_weights))
-        weights = {name: value for name, value in weights.items() if not _is_dense(name, self.dense_layer)}
-        first = weights.get(self.first_conv)
-        if first is not None and first.ndim == 4 and first.shape[1] != self.in_channels:
-            weights[self.first_conv] = first.mean(dim=1, keepdim=True).repeat(1, self.in_channels, 1, 1)
-        wanted = self.state_dict()
-        # All of the temporal modules' weights, or none: half of them would be another network's.
-        fresh = set() if any(map(self.is_temporal, weights)) else {name for name in wanted if self.is_temporal(name)}
-        check_fit(weights, wanted, f"{self.pretrained}: not the weights of {self.describe()}", fresh=fresh)
-        self.load_state_dict(weights, strict=not fresh)
-
-    def describe(self) -> str:
-        """Return the network's name for messages."""
-        return f"{type(self).__name__} of this width"
-
-    def name_as_ours(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return weights under our names: without wrapping programs' prefixes, temporal modules as ours."""
-        return {self.rename(name): value for name, value in bare_names(weights, self.is_known).items()}
-
-    def rename(self, name: str) -> str:
-        """Return the name of ours for the name that an official checkpoint has."""
-        return name
-
-    def is_known(self, name: str) -> bool:
-        """Whether a name, in an official checkpoint's form, is one of the network's without any prefix."""
-        return name.startswith((self.dense_layer, *(f"{child}." for child, _ in self.named_children())))
 
 
 class BlockOutput(NamedTuple):
@@ -200,13 +150,3 @@ def set_norm_momentum(network: nn.Module, momentum: float) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = momentum
-
-
-def _is_dense(name: str, dense_layer: str) -> bool:
-    # The dense layer of two-stage fine-tuning programs stands outside the network.
-    return name.startswith((dense_layer, "new_fc.", "module.new_fc."))
-
-
-def _mark_filled(network: nn.Module, incompatible: object) -> None:
-    assert isinstance(network, FrameBackbone)
-    network.holds_weights = True

@@ -45,11 +45,50 @@ class LearnedShift(nn.Module):
 
     def forward(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
         """Return the convolved maps of all frames, clip by clip, shape (B * T, C, H, W)."""
-        if num_frames == 1:  # no neighbours, and a convolution over one row would lose the maps' layout
-            return x_BCHW * self.weight[:, 0, 1].to(x_BCHW.dtype).view(1, -1, 1, 1)
-        height, width = x_BCHW.shape[-2:]
-        # Maps that stand channels last in memory are, without a copy, channels-last pictures of T rows and H * W
-        # columns, so that a plain 2-D convolution walks through them once.
-        rows_BCTN = split_frames(x_BCHW, num_frames).flatten(3).transpose(1, 2)
-        mixed_BCTN = nn.functional.conv2d(rows_BCTN, self.weight.unsqueeze(-1), padding=(1, 0), groups=len(self.weight))
-        return mixed_BCTN.transpose(1, 2).flatten(0, 1).view(*x_BCHW.shape[:2], height, width)
+        return convolve_over_time(x_BCHW, self.weight.to(x_BCHW.dtype), num_frames)
+
+
+def convolve_over_time(x_BCHW: Tensor, weight_C13: Tensor, num_frames: int) -> Tensor:
+    """Return maps of all frames, clip by clip, each channel convolved over the frames of its clip."""
+    if num_frames == 1:  # no neighbours, and a convolution over one row would lose the maps' layout
+        return x_BCHW * weight_C13[:, 0, 1].view(1, -1, 1, 1)
+    rows_BCTN = _as_rows(x_BCHW, num_frames)
+    mixed_BCTN = nn.functional.conv2d(rows_BCTN, weight_C13.unsqueeze(-1), padding=(1, 0), groups=len(weight_C13))
+    return _as_maps(mixed_BCTN, x_BCHW)
+
+
+def convolve_back_over_time(
+    grad_BCHW: Tensor, x_BCHW: Tensor, weight_C13: Tensor, num_frames: int
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of `convolve_over_time` by the maps and by the weights, from that of its result."""
+    if num_frames == 1:
+        grad_weight_C13 = torch.zeros_like(weight_C13)
+        grad_weight_C13[:, 0, 1] = (grad_BCHW * x_BCHW).sum(dim=(0, 2, 3))
+        return grad_BCHW * weight_C13[:, 0, 1].view(1, -1, 1, 1), grad_weight_C13
+    grad_BCTN, grad_weight_C131, _ = torch.ops.aten.convolution_backward(
+        _as_rows(grad_BCHW, num_frames),
+        _as_rows(x_BCHW, num_frames),
+        weight_C13.unsqueeze(-1),
+        None,
+        stride=[1, 1],
+        padding=[1, 0],
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=len(weight_C13),
+        output_mask=[True, True, False],
+    )
+    return _as_maps(grad_BCTN, x_BCHW), grad_weight_C131.squeeze(-1)
+
+
+def _as_rows(x_BCHW: Tensor, num_frames: int) -> Tensor:
+    """Return clips as pictures of T rows and H * W columns.
+
+    Maps that stand channels last in memory are such pictures, channels last, without a copy, so that a plain 2-D
+    convolution walks through them once.
+    """
+    return split_frames(x_BCHW, num_frames).flatten(3).transpose(1, 2)
+
+
+def _as_maps(mixed_BCTN: Tensor, like_BCHW: Tensor) -> Tensor:
+    return mixed_BCTN.transpose(1, 2).flatten(0, 1).view(like_BCHW.shape)

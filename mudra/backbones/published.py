@@ -61,7 +61,9 @@ def bare_names(weights: Mapping[str, Tensor], known: Callable[[str], bool]) -> d
     return {_bare(name, known): value for name, value in weights.items()}
 
 
-def check_fit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], complaint: str, *, fresh: set[str]) -> None:
+def check_fit(
+    weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], complaint: str, *, fresh: set[str], names: str
+) -> None:
     """Refuse weights that are missing, unknown, or of another shape.
 
     Args:
@@ -69,6 +71,7 @@ def check_fit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], compl
         wanted: The network's own.
         complaint: What the message begins with.
         fresh: Names that may be missing.
+        names: How the wanted names look, for the hint.
 
     Raises:
         ModelError: If they do not fit; the message lists the first of each.
@@ -84,7 +87,7 @@ def check_fit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], compl
         listed = "; ".join(f"{kind}: {_shorten(names)}" for kind, names in kinds.items() if names)
         raise ModelError(
             f"{complaint}: {len(wrong)} missing, unknown or of another shape ({listed})",
-            hint="wanted: a state dict with torchvision's names, conv1.weight, layer1.0.conv1.weight, ...",
+            hint=f"wanted: a state dict with {names}",
         )
 
 

@@ -2,7 +2,8 @@
 
 Source: Pigou et al. 2015, equations 2 and 3 with LSTM cells: those of Gers et al. 2003, "Learning precise timing with
 LSTM recurrent networks"; initialisation after the released code of Pigou et al. 2015.
-Differs: nothing. Without peepholes it is PyTorch's LSTM with one bias in place of two.
+Differs: nothing. Without peepholes it is PyTorch's LSTM with one bias in place of two; in equation 3 of Agethen and Hsu
+2019 the output gate looks at the memory before the step, c_{t-1} (`output_peephole="before"`).
 
     i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + w_ci . c_{t-1} + b_i)
     f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + w_cf . c_{t-1} + b_f)
@@ -11,7 +12,8 @@ Differs: nothing. Without peepholes it is PyTorch's LSTM with one bias in place 
     o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + w_co . c_t + b_o)
     h_t = o_t . tanh(c_t)
 
-`.` is elementwise; a peephole w is one weight per unit. The output gate sees the new memory, the others the old one.
+`.` is elementwise; a peephole w is one weight per unit. The output gate sees the new memory, unless told otherwise, and
+the others the old one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from mudra.cells.vector_cell import UnrolledVectors, VectorCell, VectorState, ch
 from mudra.config import Config
 
 Initialisation = Literal["paper", "orthogonal", "pytorch"]
+OutputPeephole = Literal["before", "after"]
 PAPER_STD = 0.01  # of the released code of Pigou et al. 2015, for all matrices and peepholes
 
 
@@ -40,6 +43,9 @@ class PeepholeLSTMConfig(Config):
     """Features of the hidden and memory vectors (D); None: as many as `in_features`."""
     peepholes: bool = True
     """Whether the gates see the memory; without, whole clips run through PyTorch's own kernel."""
+    output_peephole: OutputPeephole = "after"
+    """Which memory the output gate looks at: the one `after` the step (Pigou et al. 2015) or `before` it (Agethen and
+    Hsu 2019)."""
     initialisation: Initialisation = "paper"
     """`paper`: normal weights and peepholes of standard deviation 0.01; `orthogonal`: an orthogonal matrix per gate, no
     peepholes to begin with; both with biases of zero; `pytorch`: uniform within 1 / sqrt(D)."""
@@ -57,6 +63,7 @@ class PeepholeLSTMConfig(Config):
             in_features=in_features,
             hidden_features=hidden_features,
             peepholes=self.peepholes,
+            output_peephole=self.output_peephole,
             initialisation=self.initialisation,
             forget_bias=self.forget_bias,
         )
@@ -69,11 +76,12 @@ class PeepholeLSTMCell(VectorCell):
         in_features: Features of each frame (C).
         hidden_features: Features of the hidden and memory vectors (D).
         peepholes: Whether the gates see the memory.
+        output_peephole: `after` or `before`: which memory the output gate looks at.
         initialisation: `paper`, `orthogonal` or `pytorch`.
         forget_bias: What the forget gate's bias starts from.
 
     Raises:
-        ConfigError: If `initialisation` is unknown.
+        ConfigError: If `initialisation` or `output_peephole` is unknown.
 
     Example:
         >>> cell = PeepholeLSTMCell(in_features=3, hidden_features=8)
@@ -87,11 +95,14 @@ class PeepholeLSTMCell(VectorCell):
         in_features: int,
         hidden_features: int,
         peepholes: bool = True,
+        output_peephole: OutputPeephole = "after",
         initialisation: Initialisation = "paper",
         forget_bias: float = 0.0,
     ) -> None:
         check_choice("initialisation", initialisation, get_args(Initialisation))
+        check_choice("output_peephole", output_peephole, get_args(OutputPeephole))
         super().__init__(in_features, hidden_features, memory_features=hidden_features)
+        self.output_peephole: OutputPeephole = output_peephole
         # The rows hold i, f, g, o, in PyTorch's order; the peepholes i, f, o.
         self.input_to_gates = nn.Linear(in_features, 4 * hidden_features)
         self.hidden_to_gates = nn.Linear(hidden_features, 4 * hidden_features, bias=False)
@@ -128,7 +139,8 @@ class PeepholeLSTMCell(VectorCell):
             f_BD = f_BD + self.peepholes_3D[1] * state.memory_BD
         memory_BD = f_BD.sigmoid() * state.memory_BD + i_BD.sigmoid() * g_BD.tanh()
         if self.peepholes_3D is not None:
-            o_BD = o_BD + self.peepholes_3D[2] * memory_BD
+            seen_BD = memory_BD if self.output_peephole == "after" else state.memory_BD
+            o_BD = o_BD + self.peepholes_3D[2] * seen_BD
         return VectorState(o_BD.sigmoid() * memory_BD.tanh(), memory_BD)
 
     def unroll_fused(self, x_BTC: Tensor, state: VectorState) -> UnrolledVectors | None:

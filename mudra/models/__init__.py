@@ -15,16 +15,23 @@ from mudra.models.frame_wise_net import FrameStreamState as FrameStreamState
 from mudra.models.frame_wise_net import FrameWiseNet as FrameWiseNet
 from mudra.models.frame_wise_net import FrameWiseNetConfig as FrameWiseNetConfig
 from mudra.models.frame_wise_net import WindowConfig as WindowConfig
+from mudra.models.future_net import FrameErrors as FrameErrors
 from mudra.models.future_net import FutureNet as FutureNet
 from mudra.models.future_net import FutureNetConfig as FutureNetConfig
+from mudra.models.future_net import frame_errors as frame_errors
 from mudra.models.future_net import sum_cross_entropy as sum_cross_entropy
 from mudra.models.gesture_net import GestureNet as GestureNet
 from mudra.models.gesture_net import GestureNetConfig as GestureNetConfig
 from mudra.models.gesture_net import StreamState as StreamState
 from mudra.models.gesture_net import TrainingOutput as TrainingOutput
+from mudra.models.recurrent_frame_net import RecurrentFrameNet as RecurrentFrameNet
+from mudra.models.recurrent_frame_net import RecurrentFrameNetConfig as RecurrentFrameNetConfig
 from mudra.models.sliding_window import JudgedWindows as JudgedWindows
 from mudra.models.sliding_window import WindowState as WindowState
 from mudra.models.sliding_window import judge_frames as judge_frames
 from mudra.models.sliding_window import judge_windows as judge_windows
+from mudra.models.whole_stream import judge_stream as judge_stream
 
-AnyModelConfig = Annotated[GestureNetConfig | FrameWiseNetConfig, Field(discriminator="kind")]
+AnyModelConfig = Annotated[
+    GestureNetConfig | FrameWiseNetConfig | RecurrentFrameNetConfig | FutureNetConfig, Field(discriminator="kind")
+]

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mudra.cells import Cell
+
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
     """What a network costs.
 
     Args:
-        parameters_by_part: Trainable parameters of each direct part of the network; `other`: the network's own.
+        parameters_by_part: Parameters of each direct part of the network, frozen ones too; `other`: the network's own.
         macs_by_part: Multiply-accumulates of each direct part for one clip; `other`: what no part did.
         num_frames: Frames of that clip.
         size: Its height and width in pixels.
-        training_parameters_by_part: Trainable parameters of parts that training alone uses; not in the totals.
+        training_parameters_by_part: Parameters of parts that training alone uses; not in the totals.
         training_macs: Multiply-accumulates of those parts for one clip.
         shift_macs: Products of learned shifts, which start as mere movements of frames and are counted as such by the
             papers: not in the totals.
@@ -40,7 +42,7 @@ class Complexity:
 
     @property
     def parameters(self) -> int:
-        """All trainable parameters that inference uses."""
+        """All parameters that inference uses, frozen ones too."""
         return sum(self.parameters_by_part.values())
 
     @property
@@ -68,8 +70,8 @@ class Complexity:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return how many trainable numbers a module has."""
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    """Return how many numbers a module's weights and biases hold, frozen ones too."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def measure_complexity(network: nn.Module, *, num_frames: int, in_channels: int, size: tuple[int, int]) -> Complexity:
@@ -92,7 +94,7 @@ def measure_complexity(network: nn.Module, *, num_frames: int, in_channels: int,
     names = [name for name in everything if name not in training_names]
     parameters = {name: everything[name] for name in names}
     training = {name: count for name, count in everything.items() if name in training_names}
-    own = sum(parameter.numel() for parameter in network.parameters(recurse=False) if parameter.requires_grad)
+    own = sum(parameter.numel() for parameter in network.parameters(recurse=False))
     if own:
         parameters["other"] = own
     shape = (1, num_frames, in_channels, *size)
@@ -132,8 +134,9 @@ def _shifts_by_part(network: nn.Module, root: str, flops: dict[str, int]) -> dic
 
 
 def _flops_of(part: nn.Module, name: str, flops: dict[str, int]) -> int:
-    """Return the operations of one part; a list of layers is never called itself, so its leaves are added up."""
-    if not isinstance(part, nn.ModuleList):
+    """Return the operations of one part; a list of layers, or a cell that is unrolled, is never called as a whole, so
+    that its leaves are added up."""
+    if not isinstance(part, nn.ModuleList | Cell):
         return flops.get(name, 0)
     leaves = [leaf for leaf, module in part.named_modules() if not list(module.children())]
     return sum(flops.get(f"{name}.{leaf}", 0) for leaf in leaves)

@@ -218,10 +218,14 @@ class FrameWiseNet(nn.Module):
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
-        self._check(clip_BTCHW)
+        self.check_clip(clip_BTCHW)
         features_BTC = self.flatten_maps(self.backbone(clip_BTCHW))
         if self.window is not None:
             features_BTC = self.pool_window(features_BTC)
+        return self.judge_features(features_BTC, mask_BT=mask_BT)
+
+    def judge_features(self, features_BTC: Tensor, *, mask_BT: Tensor | None = None) -> Tensor:
+        """Return logits_BTK of the flattened maps of clips: what `forward` does behind the backbone and the window."""
         for layer in self.cells:
             assert isinstance(layer, VectorCell | WholeSequenceLayer)
             features_BTC = unroll_vectors(layer, self.dropout(features_BTC), mask_BT=mask_BT).hidden_BTD
@@ -276,7 +280,7 @@ class FrameWiseNet(nn.Module):
             ModelError: If the clip has another number of axes or channels than the network takes, a part needs later
                 frames, or the state is of pieces of another shape.
         """
-        self._check(clip_BTCHW)
+        self.check_clip(clip_BTCHW)
         whole = self._find_whole_parts()
         if whole:
             raise ModelError(
@@ -310,7 +314,12 @@ class FrameWiseNet(nn.Module):
             f"cells.{i} ({type(layer).__name__})" for i, layer in layers if not isinstance(layer, VectorCell)
         ]
 
-    def _check(self, clip_BTCHW: Tensor) -> None:
+    def check_clip(self, clip_BTCHW: Tensor) -> None:
+        """Refuse clips of another shape.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes.
+        """
         if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
             raise ModelError(
                 f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "

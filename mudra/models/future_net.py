@@ -8,13 +8,15 @@ cell may encode and decode.
 
     clip_BTCHW -> patches -> encoder -> (H, C) -> decoder -> hidden maps -> 1x1 -> pixels' logits
 
-Each pixel of a patch is a channel: of a 4x4 patch, the pixel in row r and column c is channel 4 r + c. The loss is the
-sigmoid cross-entropy summed over pixels and time.
+Each pixel of a patch is a channel: of a 4x4 patch, the pixel in row r and column c is channel 4 r + c. In place of the
+patches a stem can stand (section IV-B2): the patches' largest values through some convolutions, whose widths are not in
+the text. The loss is the sigmoid cross-entropy summed over pixels and time.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -22,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mudra.cells import AnyCellConfig, Cell, PeepholeConvLSTMConfig, unroll
+from mudra.cells.cell import per_frame
 from mudra.config import Config
 from mudra.errors import ModelError
 
@@ -39,6 +42,9 @@ class FutureNetConfig(Config):
     """Channels behind them that are flow: masks are made of it, and it is not predicted."""
     patch_size: PositiveInt = 4
     """Side of the square patches in pixels whose pixels become channels; it divides height and width."""
+    stem_channels: tuple[PositiveInt, ...] = ()
+    """Channels of 3x3 convolutions with ReLU that see the largest value of each patch in place of all its pixels; none
+    at all hands the patches over as they are."""
     num_frames_out: Annotated[int, Field(ge=2)] = 10
     """Frames to predict."""
     encoder: AnyCellConfig = PeepholeConvLSTMConfig(hidden_channels=256, kernel_size=5)
@@ -59,6 +65,7 @@ class FutureNetConfig(Config):
             in_channels=self.in_channels,
             flow_channels=self.flow_channels,
             patch_size=self.patch_size,
+            stem_channels=self.stem_channels,
             num_frames_out=self.num_frames_out,
             encoder=self.encoder,
             decoder=self.decoder,
@@ -73,14 +80,15 @@ class FutureNet(nn.Module):
         in_channels: Channels of a frame (C) that are read and predicted.
         flow_channels: Channels behind them that are flow.
         patch_size: Side of the square patches in pixels whose pixels become channels.
+        stem_channels: Channels of the convolutions behind max-pooled patches; none for patches as they are.
         num_frames_out: Frames to predict, at least two.
         encoder: Config of the cell that reads.
         decoder: Config of the cell that predicts, or None for one like the encoder, without flow.
         recompute_steps: Whether training keeps only what the backward pass cannot compute again.
 
     Raises:
-        ModelError: If a config names other channels than come in, the encoder takes no flow, or encoder and decoder
-            have different hidden channels.
+        ModelError: If a config names other channels than come in, the encoder takes no flow, there is both flow and a
+            stem, or encoder and decoder have different hidden channels.
 
     Example:
         >>> config = FutureNetConfig().with_overrides(["encoder.hidden_channels=8", "num_frames_out=3"])
@@ -94,6 +102,7 @@ class FutureNet(nn.Module):
         in_channels: int = 1,
         flow_channels: int = 0,
         patch_size: int = 4,
+        stem_channels: tuple[int, ...] = (),
         num_frames_out: int = 10,
         encoder: AnyCellConfig = PeepholeConvLSTMConfig(hidden_channels=256, kernel_size=5),  # noqa: B008  frozen
         decoder: AnyCellConfig | None = None,
@@ -109,7 +118,11 @@ class FutureNet(nn.Module):
         self.recompute_steps = recompute_steps
         pixels = patch_size**2
         flow = pixels * flow_channels
-        self.encoder: Cell = _fill(encoder, "encoder", pixels * in_channels + flow, flow=flow).build()
+        if stem_channels and flow:
+            raise ModelError("flow comes as patches, beside which no stem can stand", hint="leave stem_channels out")
+        self.stem = _build_stem(in_channels, patch_size, stem_channels) if stem_channels else None
+        channels = stem_channels[-1] if stem_channels else pixels * in_channels + flow
+        self.encoder: Cell = _fill(encoder, "encoder", channels, flow=flow).build()
         hidden = self.encoder.hidden_channels
         decoder = _fill(decoder or _without_flow(encoder), "decoder", DECODER_INPUT_CHANNELS, flow=0)
         if decoder.hidden_channels is None:
@@ -134,8 +147,11 @@ class FutureNet(nn.Module):
         """
         self._check(clip_BTCHW)
         memory: Literal["keep", "recompute"] = "recompute" if self.recompute_steps else "keep"
-        patches = functional.pixel_unshuffle(clip_BTCHW, self.patch_size)
-        _, state = unroll(self.encoder, patches, memory=memory)
+        if self.stem is None:
+            maps_BTCHW = functional.pixel_unshuffle(clip_BTCHW, self.patch_size)
+        else:
+            maps_BTCHW = per_frame(self.stem, clip_BTCHW)
+        _, state = unroll(self.encoder, maps_BTCHW, memory=memory)
         num_clips, _, height, width = state.hidden_BDHW.shape
         nothing = state.hidden_BDHW.new_zeros(num_clips, self.num_frames_out - 1, DECODER_INPUT_CHANNELS, height, width)
         decoded_BTDHW, _ = unroll(self.decoder, nothing, state, memory=memory)
@@ -172,10 +188,49 @@ def sum_cross_entropy(logits_BTCHW: Tensor, target_BTCHW: Tensor) -> Tensor:
         >>> round(sum_cross_entropy(torch.zeros(2, 10, 1, 64, 64), torch.zeros(2, 10, 1, 64, 64)).item())  # log 2 each
         28391
     """
-    if logits_BTCHW.shape != target_BTCHW.shape:
-        raise ModelError(f"logits of shape {tuple(logits_BTCHW.shape)} for frames of {tuple(target_BTCHW.shape)}")
+    _check_shapes(logits_BTCHW, target_BTCHW)
     total = functional.binary_cross_entropy_with_logits(logits_BTCHW, target_BTCHW, reduction="sum")
     return total / len(logits_BTCHW)
+
+
+class FrameErrors(NamedTuple):
+    """How far predicted frames are off, frame by frame, each number a sum over pixels.
+
+    Args:
+        cross_entropy_BT: Sigmoid cross-entropy.
+        squared_BT: Squared difference of grey levels in [0, 1].
+    """
+
+    cross_entropy_BT: Tensor
+    squared_BT: Tensor
+
+
+def frame_errors(logits_BTCHW: Tensor, target_BTCHW: Tensor) -> FrameErrors:
+    """Return how far predicted frames are off.
+
+    Args:
+        logits_BTCHW: Predicted logits.
+        target_BTCHW: What came, in [0, 1], in the same shape.
+
+    Raises:
+        ModelError: If the shapes differ.
+    """
+    _check_shapes(logits_BTCHW, target_BTCHW)
+    entropy = functional.binary_cross_entropy_with_logits(logits_BTCHW, target_BTCHW, reduction="none")
+    squared = (logits_BTCHW.sigmoid() - target_BTCHW).square()
+    return FrameErrors(entropy.flatten(2).sum(dim=2), squared.flatten(2).sum(dim=2))
+
+
+def _check_shapes(logits_BTCHW: Tensor, target_BTCHW: Tensor) -> None:
+    if logits_BTCHW.shape != target_BTCHW.shape:
+        raise ModelError(f"logits of shape {tuple(logits_BTCHW.shape)} for frames of {tuple(target_BTCHW.shape)}")
+
+
+def _build_stem(in_channels: int, patch_size: int, stem_channels: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.MaxPool2d(patch_size)]
+    for before, after in pairwise((in_channels, *stem_channels)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 def _without_flow(encoder: AnyCellConfig) -> AnyCellConfig:

@@ -11,25 +11,20 @@ and top it is a backbone with its head: Res3D alone, C3D, a ResNet on every fram
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import PositiveFloat, PositiveInt
+import torch
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
+from torch.nn import functional
 
-from mudra.backbones import (
-    AnyBackboneConfig,
-    AnyTopConfig,
-    Backbone,
-    MobileNetTopConfig,
-    Res3DConfig,
-    scale_channels,
-)
+from mudra.backbones import AnyBackboneConfig, AnyTopConfig, Backbone, MobileNetTopConfig, Res3DConfig
 from mudra.cells import AnyRecurrentLayerConfig, Cell, GatedConvLSTMConfig, MapState, WholeClipLayer, unroll
 from mudra.config import Config
 from mudra.errors import ModelError
 from mudra.heads import AnyHeadConfig, Masks, MeanClassifierConfig, MultiScaleDecoderConfig
+from mudra.models.assembly import check_channels, scale_hidden, widen
 
-PartConfig = TypeVar("PartConfig", bound=Config)
 DENSE_NAMES = ("fc", "new_fc")  # of the last layer in torchvision's and in the papers' checkpoints
 
 
@@ -56,6 +51,9 @@ class GestureNetConfig(Config):
     recompute_steps: bool = False
     """In training, keep of the recurrent layers only what the backward pass cannot compute again: less memory, longer
     steps, the same gradients."""
+    flow_channels: NonNegativeInt = 0
+    """How many of `in_channels`, the last ones, are optical flow that passes the backbone by: scaled to the size and
+    the steps of its maps, it comes to the first recurrent layer behind them, whose masks are made of it; 0: none."""
     decoder: MultiScaleDecoderConfig | None = None
     """What learns depth from the backbone's maps, in training alone; None for nothing."""
 
@@ -80,6 +78,7 @@ class GestureNetConfig(Config):
             top=self.top,
             head=self.head,
             recompute_steps=self.recompute_steps,
+            flow_channels=self.flow_channels,
             decoder=self.decoder,
         )
 
@@ -132,11 +131,12 @@ class GestureNet(nn.Module):
         top: Config of the 2-D network on every step, or None.
         head: Config of the head.
         recompute_steps: Whether training keeps of the recurrent layers only what it cannot compute again.
+        flow_channels: How many of `in_channels`, the last ones, are flow that passes the backbone by.
         decoder: Config of the decoder of depth, or None.
 
     Raises:
-        ModelError: If the backbone's or a cell's config names another number of incoming channels than come in, or a
-            decoder is to stand on a backbone that has no maps for it.
+        ModelError: If the backbone's or a cell's config names another number of incoming channels than come in, a
+            decoder is to stand on a backbone that has no maps for it, or flow comes to a cell that makes no use of it.
 
     Example:
         >>> import torch
@@ -159,28 +159,34 @@ class GestureNet(nn.Module):
         top: AnyTopConfig | None = MobileNetTopConfig(),  # noqa: B008
         head: AnyHeadConfig = MeanClassifierConfig(),  # noqa: B008
         recompute_steps: bool = False,
+        flow_channels: int = 0,
         decoder: MultiScaleDecoderConfig | None = None,
     ) -> None:
         super().__init__()
         self.recompute_steps = recompute_steps
         self.num_classes = num_classes
         self.in_channels = in_channels
-        _check_channels("backbone", backbone.in_channels, in_channels)
-        self.backbone: Backbone = _widen(backbone, width).build(in_channels)
+        self.flow_channels = flow_channels
+        seen_channels = in_channels - flow_channels
+        check_channels("backbone", backbone.in_channels, seen_channels)
+        self.backbone: Backbone = widen(backbone, width).build(seen_channels)
         channels = self.backbone.out_channels
+        if flow_channels:
+            cells = _give_flow(cells, flow_channels)
         layers: list[Cell | WholeClipLayer] = []
         for index, config in enumerate(cells):
-            _check_channels(f"cells.{index}", config.in_channels, channels)
-            hidden = _scale_hidden(config.hidden_channels, channels, width)
-            layer = config.model_copy(update={"in_channels": channels, "hidden_channels": hidden}).build()
+            coming = channels + (0 if index else flow_channels)
+            check_channels(f"cells.{index}", config.in_channels, coming)
+            hidden = scale_hidden(config.hidden_channels, channels, width)
+            layer = config.model_copy(update={"in_channels": coming, "hidden_channels": hidden}).build()
             layers.append(layer)
             channels = layer.hidden_channels
         self.cells = nn.ModuleList(layers)
         self.top: nn.Module = nn.Identity()
         if top is not None:
-            built = _widen(top, width).build(channels)
+            built = widen(top, width).build(channels)
             self.top, channels = built, built.out_channels
-        self.head: nn.Module = _widen(head, width).build(channels, num_classes)
+        self.head: nn.Module = widen(head, width).build(channels, num_classes)
         # Last: the other parts draw the same first values with and without it.
         self.decoder: nn.Module | None = None if decoder is None else _build_decoder(decoder, self.backbone)
 
@@ -197,7 +203,8 @@ class GestureNet(nn.Module):
                 "the network has a decoder, which learns from depth, but is trained on its logits alone",
                 hint="call forward_training and give its masks to a loss, or leave the decoder out: model.decoder=null",
             )
-        hidden, _ = self.recur(self.backbone(clip_BTCHW))
+        seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
+        hidden, _ = self.recur(_join_flow(self.backbone(seen_BTCHW), flow_BTCHW))
         logits: Tensor = self.head(self.top(hidden))
         return logits
 
@@ -210,8 +217,9 @@ class GestureNet(nn.Module):
         self._check(clip_BTCHW)
         if self.decoder is None:
             return TrainingOutput(self(clip_BTCHW), Masks(None, None))
-        stem_BTCHW, maps_BTCHW = self.backbone.forward_taps(clip_BTCHW)
-        hidden, _ = self.recur(maps_BTCHW)
+        seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
+        stem_BTCHW, maps_BTCHW = self.backbone.forward_taps(seen_BTCHW)
+        hidden, _ = self.recur(_join_flow(maps_BTCHW, flow_BTCHW))
         masks: Masks = self.decoder(stem_BTCHW, maps_BTCHW)
         return TrainingOutput(self.head(self.top(hidden)), masks)
 
@@ -252,8 +260,9 @@ class GestureNet(nn.Module):
                 hint="give whole clips to the network itself, or train one whose cells run forwards only",
             )
         before, kept = (None, None) if states is None else states
-        maps_BTCHW, seen = self.backbone.forward_stream(clip_BTCHW, before)
-        hidden, after = self.recur(maps_BTCHW, kept)
+        seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
+        maps_BTCHW, seen = self.backbone.forward_stream(seen_BTCHW, before)
+        hidden, after = self.recur(_join_flow(maps_BTCHW, flow_BTCHW), kept)
         return StreamOutput(self.head(self.top(hidden)), StreamState(seen, after))
 
     def load_pretrained(self) -> None:
@@ -279,6 +288,13 @@ class GestureNet(nn.Module):
             renamed[f"backbone.{name}" if name in backbone else f"head.dense.{kind}" if is_dense else name] = value
         return renamed
 
+    def _split(self, clip_BTCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what the backbone sees, and the flow that passes it by."""
+        if not self.flow_channels:
+            return clip_BTCHW, None
+        num_seen = self.in_channels - self.flow_channels
+        return clip_BTCHW[:, :, :num_seen], clip_BTCHW[:, :, num_seen:]
+
     def _check(self, clip_BTCHW: Tensor) -> None:
         if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
             raise ModelError(
@@ -287,19 +303,24 @@ class GestureNet(nn.Module):
             )
 
 
-def _widen(config: PartConfig, width: float) -> PartConfig:
-    """Return a part's config with its own width times the network's, where it has one."""
-    own = getattr(config, "width", None)
-    return config if own is None else config.model_copy(update={"width": own * width})
+def _join_flow(maps_BTCHW: Tensor, flow_BTCHW: Tensor | None) -> Tensor:
+    """Return maps with flow behind them, averaged to their size and steps."""
+    if flow_BTCHW is None:
+        return maps_BTCHW
+    size = (maps_BTCHW.shape[1], *maps_BTCHW.shape[-2:])
+    scaled_BCTHW = functional.adaptive_avg_pool3d(flow_BTCHW.transpose(1, 2), size)
+    return torch.cat([maps_BTCHW, scaled_BCTHW.transpose(1, 2).to(maps_BTCHW.dtype)], dim=2)
 
 
-def _scale_hidden(wanted: int | tuple[int, ...] | None, coming: int, width: float) -> int | tuple[int, ...]:
-    """Return a cell's hidden channels, together or of each of its kernels, times the network's width."""
-    if wanted is None:
-        return coming
-    if isinstance(wanted, int):
-        return scale_channels(wanted, width)
-    return tuple(scale_channels(channels, width) for channels in wanted)
+def _give_flow(cells: tuple[AnyRecurrentLayerConfig, ...], flow_channels: int) -> tuple[AnyRecurrentLayerConfig, ...]:
+    """Return the recurrent layers with flow for the first."""
+    if not cells or "flow_channels" not in type(cells[0]).model_fields:
+        raise ModelError(
+            f"{flow_channels} channels of flow pass the backbone by, but "
+            + (f"the first recurrent layer, {cells[0].kind!r}, makes no masks of them" if cells else "no cell follows"),
+            hint="set model.flow_channels=0, or begin with a cell that has flow attention: multi_kernel_conv_lstm",
+        )
+    return (cells[0].model_copy(update={"flow_channels": flow_channels}), *cells[1:])
 
 
 def _build_decoder(config: MultiScaleDecoderConfig, backbone: Backbone) -> nn.Module:
@@ -309,11 +330,3 @@ def _build_decoder(config: MultiScaleDecoderConfig, backbone: Backbone) -> nn.Mo
             hint="take a 2-D backbone (resnet, res2net, mobile_net_v2), or model.decoder=null",
         )
     return config.build(backbone.stem_channels, backbone.out_channels)
-
-
-def _check_channels(part: str, named: int | None, coming: int) -> None:
-    if named not in (None, coming):
-        raise ModelError(
-            f"{part}.in_channels is {named}, but {coming} channels come in",
-            hint=f"leave {part}.in_channels out: the network fills it in",
-        )

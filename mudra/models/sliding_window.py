@@ -110,7 +110,7 @@ def judge_windows(network: FrameWiseNet, piece_BTCHW: Tensor, state: WindowState
     num_frames = num_before + piece_BTCHW.shape[1]
     windows = range(max(0, num_before - window.num_frames + 1), max(0, num_frames - window.num_frames + 1))
     backbone = network.backbone
-    if _sees_frames_alone(backbone):
+    if sees_frames_alone(backbone):
         features, after = _slide_features(network, piece_BTCHW, tracks, windows)
     elif isinstance(backbone, FrameTrunk) and backbone.temporal_conv == "centred" and backbone.temporal_kernel_size > 1:
         slide = _Slide(tracks, windows, num_steps=window.num_frames)
@@ -149,7 +149,8 @@ def judge_frames(network: FrameWiseNet, clip_BTCHW: Tensor, *, piece_frames: int
     return torch.cat(rows, dim=1)
 
 
-def _sees_frames_alone(backbone: Backbone) -> bool:
+def sees_frames_alone(backbone: Backbone) -> bool:
+    """Whether a frame's maps depend on no other frame."""
     if isinstance(backbone, FrameTrunk):
         return backbone.temporal_conv == "none" and not backbone.pool_time
     mixers = (module for module in backbone.modules() if isinstance(module, TemporalModule))

@@ -44,9 +44,10 @@ def test_wrappers_are_taken_off_known_names_alone() -> None:
 
 def test_what_does_not_fit_is_listed_by_reason() -> None:
     wanted = {"a": WEIGHT, "b": WEIGHT, "c": WEIGHT, "n.num_batches_tracked": torch.tensor(1)}
-    check_fit({"a": WEIGHT, "b": WEIGHT}, wanted, "file", fresh={"c"})
+    check_fit({"a": WEIGHT, "b": WEIGHT}, wanted, "file", fresh={"c"}, names="names")
     listed = (
-        r"file: 3 missing, unknown or of another shape \(missing: c; of another shape: b; unknown: d\)\n  hint: wan"
+        r"file: 3 missing, unknown or of another shape \(missing: c; of another shape: b; unknown: d\)\n"
+        r"  hint: wanted: a state dict with names"
     )
     with pytest.raises(ModelError, match=listed):
-        check_fit({"a": WEIGHT, "b": WEIGHT.T, "d": WEIGHT}, wanted, "file", fresh=set())
+        check_fit({"a": WEIGHT, "b": WEIGHT.T, "d": WEIGHT}, wanted, "file", fresh=set(), names="names")

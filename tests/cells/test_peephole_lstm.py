@@ -53,6 +53,26 @@ def test_without_peepholes_it_is_pytorchs_lstm() -> None:
     torch.testing.assert_close(state.memory_BD, memory_1BD[0])
 
 
+def test_the_output_gate_may_see_the_memory_before_the_step() -> None:
+    reference, x_BTC = build(peepholes=True), random_vectors()
+    cell = PeepholeLSTMConfig(in_features=3, hidden_features=4, output_peephole="before").build().double()
+    cell.load_state_dict(reference.state_dict())
+    hidden_BTD, state = unroll_vectors(cell, x_BTC)
+    assert cell.peepholes_3D is not None
+    for clip in range(2):
+        hidden_TD, memory_D = run_lstm(
+            x_BTC[clip].numpy(),
+            cell.input_to_gates.weight.detach().numpy(),
+            cell.hidden_to_gates.weight.detach().numpy(),
+            cell.input_to_gates.bias.detach().numpy(),
+            cell.peepholes_3D.detach().numpy(),
+            output_sees_new=False,
+        )
+        torch.testing.assert_close(hidden_BTD[clip].detach(), torch.from_numpy(hidden_TD), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(state.memory_BD[clip].detach(), torch.from_numpy(memory_D), rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(hidden_BTD, unroll_vectors(reference, x_BTC).hidden_BTD)
+
+
 def test_with_peepholes_there_is_no_kernel_of_pytorchs() -> None:
     cell = build(peepholes=True)
     assert cell.unroll_fused(random_vectors(), cell.initial_state(random_vectors()[:, 0])) is None
@@ -115,6 +135,11 @@ def test_the_forget_gate_alone_gets_the_forget_bias() -> None:
 def test_an_unknown_initialisation_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"initialisation is 'papers'\n  hint: did you mean 'paper'\?"):
         PeepholeLSTMCell(in_features=3, hidden_features=4, initialisation="papers")  # type: ignore[arg-type]
+
+
+def test_an_unknown_output_peephole_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"output_peephole is 'befor'\n  hint: did you mean 'before'\?"):
+        PeepholeLSTMCell(in_features=3, hidden_features=4, output_peephole="befor")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -24,7 +24,13 @@ def weighted_sum(weights: Array, values: Array) -> float:
 
 
 def run_lstm(
-    x_TC: Array, into_4DC: Array, hidden_4DD: Array, bias_4D: Array, peepholes_3D: Array | None
+    x_TC: Array,
+    into_4DC: Array,
+    hidden_4DD: Array,
+    bias_4D: Array,
+    peepholes_3D: Array | None,
+    *,
+    output_sees_new: bool = True,
 ) -> tuple[Array, Array]:
     """Return all hidden vectors and the last memory; gates in the order i, f, g, o, peepholes i, f, o."""
     count = hidden_4DD.shape[1]
@@ -42,7 +48,7 @@ def run_lstm(
             look_i, look_f, look_o = (0.0, 0.0, 0.0) if peepholes_3D is None else map(float, peepholes_3D[:, unit])
             new = sigmoid(sums[1] + look_f * old) * old + sigmoid(sums[0] + look_i * old) * math.tanh(sums[2])
             new_memory[unit] = new
-            new_hidden[unit] = sigmoid(sums[3] + look_o * new) * math.tanh(new)
+            new_hidden[unit] = sigmoid(sums[3] + look_o * (new if output_sees_new else old)) * math.tanh(new)
         hidden, memory = new_hidden, new_memory
         rows.append(hidden)
     return np.stack(rows), memory

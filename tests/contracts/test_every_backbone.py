@@ -40,7 +40,7 @@ def other_config(config_type: type[Config]) -> Any:
         "width": 0.5,
         "padding": "symmetric",
         "norm": "conv",
-        "depth": 18,
+        "depth": 50 if config_type.model_fields["kind"].default == "resnext3d" else 18,
         "norm_momentum": 0.3,
         "initialisation": "he_normal",
         "temporal_module": {"kind": "tsm", "direction": "past"},
@@ -151,11 +151,13 @@ def test_every_file_of_the_room_is_registered() -> None:
     kinds = {config.model_fields["kind"].default for config in CONFIGS}
     parts = {
         "backbone",
+        "conv3d",
         "excitation",
         "frame_backbone",
         "learned_shift",
         "padding",
         "published",
+        "published_backbone",
         "tea",
         "temporal_conv",
     }

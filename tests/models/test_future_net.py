@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -20,7 +21,7 @@ from mudra.cells import (
     unroll,
 )
 from mudra.errors import ModelError
-from mudra.models import FutureNet, FutureNetConfig, measure_complexity, sum_cross_entropy
+from mudra.models import FutureNet, FutureNetConfig, frame_errors, measure_complexity, sum_cross_entropy
 
 SMALL = PeepholeConvLSTMConfig(hidden_channels=6, kernel_size=3)
 
@@ -68,6 +69,30 @@ def test_the_decoders_weights_on_its_input_change_nothing() -> None:
     with torch.no_grad():
         network.decoder.get_submodule("input_to_gates").get_parameter("weight").add_(1.0)
     assert torch.equal(network(clip_BTCHW), before)
+
+
+def test_a_stem_sees_the_largest_value_of_each_patch() -> None:
+    network, clip_BTCHW = small(in_channels=2, stem_channels=(5, 3)), random_clip(2)
+    assert network.encoder.in_channels == 3
+    assert network.stem is not None
+    convs = [layer for layer in network.stem if isinstance(layer, torch.nn.Conv2d)]
+    largest = clip_BTCHW.unflatten(-1, (4, 2)).unflatten(-3, (3, 2)).amax(dim=(-3, -1)).flatten(0, 1)
+    for conv in convs:
+        largest = torch.nn.functional.conv2d(largest, conv.weight, conv.bias, padding=1).clamp_min(0.0)
+    _, state = unroll(network.encoder, largest.unflatten(0, (2, 3)))
+    predicted = network(clip_BTCHW)
+    assert predicted.shape == (2, 4, 2, 6, 8)
+    first = network.to_pixels(state.hidden_BDHW).unsqueeze(1)
+    torch.testing.assert_close(patches_by_hand(predicted[:, :1].detach(), 2), first.detach(), rtol=0, atol=1e-12)
+
+
+def test_constructor_and_config_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {name: field.get_default() for name, field in FutureNetConfig.model_fields.items() if name != "kind"}
+    parameters = inspect.signature(FutureNet).parameters.values()
+    assert {p.name: p.default for p in parameters} == fields
+    config = FutureNetConfig(in_channels=2, patch_size=3, stem_channels=(4,), decoder=SMALL, recompute_steps=True)
+    monkeypatch.setattr("mudra.models.future_net.FutureNet", lambda **arguments: arguments)
+    assert config.build() == {name: getattr(config, name) for name in fields}
 
 
 def test_the_papers_network_has_5x5_kernels_256_channels_and_patches_of_16_pixels() -> None:
@@ -132,7 +157,11 @@ def test_what_it_costs_can_be_counted() -> None:
     encoder, decoder = 25 * (16 + 256) * 1024 + 1024 + 3 * 256, 25 * (1 + 256) * 1024 + 1024 + 3 * 256
     assert cost.parameters_by_part == {"encoder": encoder, "decoder": decoder, "to_pixels": 16 * 257}
     places = 16 * 16
-    assert cost.macs_per_clip == places * 1024 * 25 * (10 * 272 + 9 * 257) + places * 10 * 256 * 16
+    assert cost.macs_by_part == {
+        "encoder": places * 1024 * 25 * 10 * 272,
+        "decoder": places * 1024 * 25 * 9 * 257,
+        "to_pixels": places * 10 * 256 * 16,
+    }
 
 
 def test_the_loss_sums_over_pixels_and_time_and_averages_over_clips() -> None:
@@ -143,6 +172,19 @@ def test_the_loss_sums_over_pixels_and_time_and_averages_over_clips() -> None:
         p = 1 / (1 + math.exp(-logit))
         expected -= wanted * math.log(p) + (1 - wanted) * math.log(1 - p)
     assert sum_cross_entropy(logits, target).item() == pytest.approx(expected / 2, rel=1e-12)
+
+
+def test_errors_of_frames_add_up_to_the_loss() -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits, target = torch.randn(2, 3, 1, 4, 5, generator=generator), torch.rand(2, 3, 1, 4, 5, generator=generator)
+    errors = frame_errors(logits, target)
+    assert errors.cross_entropy_BT.shape == errors.squared_BT.shape == (2, 3)
+    assert float(errors.cross_entropy_BT.sum(1).mean()) == pytest.approx(float(sum_cross_entropy(logits, target)))
+    pairs = zip(logits[1, 2].flatten().tolist(), target[1, 2].flatten().tolist(), strict=True)
+    by_hand = sum((1 / (1 + math.exp(-x)) - y) ** 2 for x, y in pairs)
+    assert float(errors.squared_BT[1, 2]) == pytest.approx(float(by_hand), rel=1e-5)
+    with pytest.raises(ModelError, match="for frames of"):
+        frame_errors(logits, target[:, :2])
 
 
 def test_frames_of_another_shape_are_refused() -> None:
@@ -163,6 +205,7 @@ def test_frames_of_another_shape_are_refused() -> None:
         ({"encoder": ConvLSTMConfig(in_channels=3)}, "encoder.in_channels is 3, but 4 channels come in\n  hint: leave"),
         ({"decoder": ConvLSTMConfig(in_channels=3)}, "decoder.in_channels is 3, but 1 channels come in"),
         ({"decoder": ConvLSTMConfig(hidden_channels=5)}, "decoder has 5 hidden channels, and its encoder 6\n  hint"),
+        ({"flow_channels": 2, "stem_channels": (4,)}, "flow comes as patches, beside which no stem can stand"),
         ({"flow_channels": 2}, "8 channels of flow come to encoder, but the cell 'peephole_conv_lstm' makes no masks"),
         (
             {"flow_channels": 2, "encoder": MultiKernelConvLSTMConfig(flow_channels=2)},

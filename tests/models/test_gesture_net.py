@@ -122,6 +122,40 @@ def test_both_directions_are_joined_before_the_next_layer() -> None:
     assert not torch.allclose(before, after)
 
 
+def test_flow_passes_the_backbone_by_and_makes_the_first_layers_masks() -> None:
+    cells = (MultiKernelConvLSTMConfig(hidden_channels=(6, 4)), GatedConvLSTMConfig())
+    network, clip_BTCHW = (
+        small(cells=cells, width=1.0, backbone=Res3DConfig(width=0.05), flow_channels=2),
+        random_clip(),
+    )
+    maps_BTCHW = network.backbone(clip_BTCHW[:, :, :1])
+    steps, rows, columns = maps_BTCHW.shape[1], *maps_BTCHW.shape[-2:]
+    flow_BTCHW = clip_BTCHW[:, :, 1:].reshape(2, steps, 8 // steps, 2, rows, 16 // rows, columns, 24 // columns)
+    joined_BTCHW = torch.cat([maps_BTCHW, flow_BTCHW.mean(dim=(2, 5, 7))], dim=2)
+    first, second = network.cells
+    assert isinstance(first, MultiKernelConvLSTMCell)
+    assert isinstance(second, Cell)
+    assert (first.in_channels, first.hidden_channels) == (maps_BTCHW.shape[2] + 2, 10)
+    hidden = unroll(second, unroll(first, joined_BTCHW).hidden_BTDHW).hidden_BTDHW
+    torch.testing.assert_close(network(clip_BTCHW), network.head(network.top(hidden)))
+    torch.testing.assert_close(network.forward_stream(clip_BTCHW).logits_BK, network(clip_BTCHW))
+
+
+def test_flow_leaves_the_channels_of_a_layer_that_names_none_to_the_maps() -> None:
+    network = small(cells=(MultiKernelConvLSTMConfig(),), flow_channels=1)
+    (cell,) = network.cells
+    assert isinstance(cell, Cell)
+    assert cell.in_channels == cell.hidden_channels + 1 == network.backbone.out_channels + 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"), [((GatedConvLSTMConfig(),), "'gated_conv_lstm', makes no masks"), ((), "no cell follows")]
+)
+def test_flow_that_no_layer_can_use_is_refused(cells: tuple[Any, ...], why: str) -> None:
+    with pytest.raises(ModelError, match=why):
+        small(cells=cells, flow_channels=2)
+
+
 def test_layers_that_need_the_whole_clip_refuse_a_stream() -> None:
     network = small(cells=(GatedConvLSTMConfig(), BidirectionalConfig()))
     with pytest.raises(ModelError, match=r"cells\.1 \(Bidirectional\) runs backwards too.*\n  hint: give whole clips"):
