@@ -21,5 +21,8 @@ from mudra.clips.sampling import DenseSampling as DenseSampling
 from mudra.clips.sampling import SegmentSampling as SegmentSampling
 from mudra.clips.sampling import UniformSampling as UniformSampling
 from mudra.clips.sampling import sample_frames as sample_frames
+from mudra.clips.sampling import sample_whole as sample_whole
 from mudra.clips.spec import ClipSpec as ClipSpec
 from mudra.clips.spec import View as View
+from mudra.clips.target import DepthTarget as DepthTarget
+from mudra.clips.target import TargetMaps as TargetMaps

@@ -1,19 +1,17 @@
 """Chance in training: one draw per clip, for all its frames and all its streams.
 
-The kernels are torchvision's; here is only what they leave open: one draw for streams of different kinds, flow vectors
-that turn with the picture, depth that is never blended with pixels where nothing was measured, and colours that change
-at a fraction of the cost.
+One draw for streams of different kinds, flow vectors that turn with the picture, depth that is never blended with
+pixels where nothing was measured, and colours that change at a fraction of the cost that torchvision's have.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
+from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as transforms
 
 from mudra.config import Config
@@ -21,6 +19,7 @@ from mudra.types import Stream
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Range = tuple[PositiveFloat, PositiveFloat]
+Turn = tuple[tuple[float, float], tuple[float, float]]  # rows of a matrix on (x, y)
 LUMA = torch.tensor([0.2989, 0.587, 0.114], dtype=torch.float64)  # ITU-R BT.601, as torchvision has it
 
 
@@ -29,10 +28,20 @@ class Augmentation(Config):
 
     rotation_deg: NonNegativeFloat = 0.0
     """Turn by up to this many degrees, either way."""
+    shear_deg: NonNegativeFloat = 0.0
+    """Slant upright lines by up to this many degrees, either way."""
     scale: Range = (1.0, 1.0)
     """Enlarge by a factor between these."""
+    scale_axes: Literal["together", "apart"] = "together"
+    """Whether width and height share that factor, or each has its own."""
     shift_fraction: NonNegativeFloat = 0.0
     """Move by up to this fraction of the clip's size along each axis."""
+    shift_y_fraction: NonNegativeFloat | None = None
+    """The same for the vertical axis alone; None for `shift_fraction`."""
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+    """Whether pixels between those of the picture are blended of four, or the nearest one is taken."""
+    beyond: Literal["black", "edge"] = "black"
+    """What moves in from beyond the picture: black (nothing measured, no motion), or its outermost pixels again."""
     brightness: NonNegativeFloat = 0.0
     """Multiply colours by 1 +- up to this."""
     contrast: NonNegativeFloat = 0.0
@@ -58,6 +67,10 @@ class Draw(NamedTuple):
     scale: float = 1.0
     shift_x_px: float = 0.0
     shift_y_px: float = 0.0
+    shear_deg: float = 0.0
+    stretch_y: float = 1.0  # the factor of the height is scale times this
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+    beyond: Literal["black", "edge"] = "black"
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
@@ -70,7 +83,7 @@ class Draw(NamedTuple):
 
 def sample_draw(config: Augmentation, *, size: tuple[int, int], generator: torch.Generator) -> Draw:
     """Draw everything that one clip needs; always as many numbers, so that a change of one setting moves no other."""
-    u = torch.rand(13, generator=generator, dtype=torch.float64).tolist()
+    u = torch.rand(15, generator=generator, dtype=torch.float64).tolist()
     coloured = u[4] < config.colour_probability
 
     def around(value: float, spread: float) -> float:
@@ -78,11 +91,17 @@ def sample_draw(config: Augmentation, *, size: tuple[int, int], generator: torch
 
     low, high = config.scale
     near, far = config.depth_stretch
+    shift_y = config.shift_fraction if config.shift_y_fraction is None else config.shift_y_fraction
+    scale_y = u[14] if config.scale_axes == "apart" else u[1]
     return Draw(
         angle_deg=config.rotation_deg * (2.0 * u[0] - 1.0),
         scale=math.exp(math.log(low) + u[1] * math.log(high / low)),
         shift_x_px=config.shift_fraction * size[1] * (2.0 * u[2] - 1.0),
-        shift_y_px=config.shift_fraction * size[0] * (2.0 * u[3] - 1.0),
+        shift_y_px=shift_y * size[0] * (2.0 * u[3] - 1.0),
+        shear_deg=config.shear_deg * (2.0 * u[13] - 1.0),
+        stretch_y=math.exp((scale_y - u[1]) * math.log(high / low)),
+        interpolation=config.interpolation,
+        beyond=config.beyond,
         brightness=max(around(u[5], config.brightness), 0.0),
         contrast=max(around(u[6], config.contrast), 0.0),
         saturation=max(around(u[7], config.saturation), 0.0),
@@ -95,7 +114,7 @@ def sample_draw(config: Augmentation, *, size: tuple[int, int], generator: torch
 
 
 def apply_geometry(x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
-    """Turn, scale, move and mirror one stream.
+    """Turn, slant, scale, move and mirror one stream.
 
     Args:
         x_TCHW: float; depth as depth times measured share, and measured share, so that blending them and dividing
@@ -103,19 +122,11 @@ def apply_geometry(x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
         stream: Which stream: flow vectors change with the picture.
         draw: The clip's draw.
     """
-    if (draw.angle_deg, draw.scale, draw.shift_x_px, draw.shift_y_px) != (0.0, 1.0, 0.0, 0.0):
-        # All frames as channels of one picture: the sampling grid is then computed once, not once per frame.
-        turned = transforms.affine(
-            x_TCHW.flatten(0, 1),
-            angle=draw.angle_deg,
-            translate=[draw.shift_x_px, draw.shift_y_px],
-            scale=draw.scale,
-            shear=[0.0, 0.0],
-            interpolation=InterpolationMode.BILINEAR,
-        )
-        x_TCHW = turned.view_as(x_TCHW)
+    turn = _turn_of(draw)
+    if turn != ((1.0, 0.0), (0.0, 1.0)) or (draw.shift_x_px, draw.shift_y_px) != (0.0, 0.0):
+        x_TCHW = _move_pixels(x_TCHW, turn, draw)
         if stream is Stream.FLOW:
-            x_TCHW = _turn_vectors(x_TCHW, draw)
+            x_TCHW = _turn_vectors(x_TCHW, turn)
     if draw.mirror:
         x_TCHW = transforms.horizontal_flip(x_TCHW)
         if stream is Stream.FLOW:
@@ -123,12 +134,42 @@ def apply_geometry(x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
     return x_TCHW
 
 
-def _turn_vectors(flow_TCHW: Tensor, draw: Draw) -> Tensor:
-    # torchvision's positive angle turns clockwise on the screen, where y points down.
-    cosine = draw.scale * math.cos(math.radians(draw.angle_deg))
-    sine = draw.scale * math.sin(math.radians(draw.angle_deg))
+def _turn_of(draw: Draw) -> Turn:
+    """Return what becomes of the way from the middle to a pixel (x, y): scaled, then slanted, then turned.
+
+    As torchvision's, a positive angle turns clockwise on the screen, where y points down.
+    """
+    cosine, sine = math.cos(math.radians(draw.angle_deg)), math.sin(math.radians(draw.angle_deg))
+    slant = -math.tan(math.radians(draw.shear_deg))
+    scale_x, scale_y = draw.scale, draw.scale * draw.stretch_y
+    return (
+        (cosine * scale_x, (cosine * slant - sine) * scale_y),
+        (sine * scale_x, (sine * slant + cosine) * scale_y),
+    )
+
+
+def _move_pixels(x_TCHW: Tensor, turn: Turn, draw: Draw) -> Tensor:
+    (a, b), (c, d) = turn
+    height, width = x_TCHW.shape[-2:]
+    scale = 1.0 / (a * d - b * c)
+    # Where a pixel of the result comes from, in halves of the picture.
+    back = torch.tensor([[d, -b * height / width], [-c * width / height, a]], dtype=torch.float64) * scale
+    shift = torch.tensor([draw.shift_x_px * 2.0 / width, draw.shift_y_px * 2.0 / height], dtype=torch.float64)
+    theta_1RC = torch.cat([back, -(back @ shift)[:, None]], dim=1)[None].to(x_TCHW.dtype)
+    # All frames as channels of one picture: the sampling grid is then computed once, not once per frame.
+    picture_1NHW = x_TCHW.flatten(0, 1)[None]
+    grid = nn.functional.affine_grid(theta_1RC, list(picture_1NHW.shape), align_corners=False)
+    padding = "border" if draw.beyond == "edge" else "zeros"
+    moved = nn.functional.grid_sample(
+        picture_1NHW, grid, mode=draw.interpolation, padding_mode=padding, align_corners=False
+    )
+    return moved.view_as(x_TCHW)
+
+
+def _turn_vectors(flow_TCHW: Tensor, turn: Turn) -> Tensor:
+    (a, b), (c, d) = turn
     x, y = flow_TCHW[:, :1], flow_TCHW[:, 1:]
-    return torch.cat([cosine * x - sine * y, sine * x + cosine * y], dim=1)
+    return torch.cat([a * x + b * y, c * x + d * y], dim=1)
 
 
 def apply_colour(rgb_TCHW: Tensor, draw: Draw) -> Tensor:

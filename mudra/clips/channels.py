@@ -36,7 +36,7 @@ class RgbChannels(Config):
 
 
 class RelativeDepthChannels(Config):
-    """Two channels: distance from the clip's own median, and what was measured."""
+    """Two channels: distance from a reference, the clip's own median, and what was measured."""
 
     kind: Literal["relative"] = "relative"
 
@@ -44,6 +44,8 @@ class RelativeDepthChannels(Config):
     """How many millimetres from the reference become 1."""
     clip_mm: PositiveFloat = 400.0
     """Further than this from the reference counts as this far."""
+    reference_mm: PositiveFloat | None = None
+    """The reference; None: the clip's own median. Pieces of one stream share that of the stream."""
 
     num_channels: Literal[2] = 2
     """Channels that come out."""
@@ -59,12 +61,22 @@ class RelativeDepthChannels(Config):
         measured = depth_TCHW[:, 1:].clamp(0.0, 1.0)
         known = measured > MIN_MEASURED
         depth_mm = depth_TCHW[:, :1] / measured.clamp_min(MIN_MEASURED)
-        # Every second row and column is plenty for a median.
-        sure = (measured > 0.5)[..., ::2, ::2]
-        reference_mm = depth_mm[..., ::2, ::2][sure].median() if sure.any() else depth_mm.new_zeros(())
+        reference_mm = self.find_reference(depth_TCHW) if self.reference_mm is None else self.reference_mm
         away_mm = (depth_mm - reference_mm) * stretch + offset_mm
         relative = away_mm.clamp(-self.clip_mm, self.clip_mm) / self.scale_mm
         return torch.cat([torch.where(known, relative, 0.0), measured], dim=1)
+
+    def find_reference(self, depth_TCHW: Tensor) -> float:
+        """Return the median of what was measured, in millimetres; 0 where nothing was.
+
+        Args:
+            depth_TCHW: As `apply` takes it.
+        """
+        measured = depth_TCHW[:, 1:].clamp(0.0, 1.0)
+        depth_mm = depth_TCHW[:, :1] / measured.clamp_min(MIN_MEASURED)
+        # Every second row and column is plenty for a median.
+        sure = (measured > 0.5)[..., ::2, ::2]
+        return float(depth_mm[..., ::2, ::2][sure].median()) if sure.any() else 0.0
 
 
 class LevelDepthChannels(Config):

@@ -17,10 +17,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from mudra.clips.augmentation import Draw, apply_colour, apply_geometry, sample_draw
+from mudra.clips.channels import RelativeDepthChannels
+from mudra.clips.corners import cut_corner
 from mudra.clips.flow import compute_flow
 from mudra.clips.region import Box, find_motion_box, keep_reach
 from mudra.clips.sampling import DenseSampling, Indices, UniformSampling, sample_frames
 from mudra.clips.spec import MOTION_WINDOW_MARGIN, ClipSpec, View
+from mudra.clips.target import TargetMaps, no_target
 from mudra.errors import ClipError
 from mudra.types import FloatArray, Frames, Stream, UInt8Array
 
@@ -28,6 +31,12 @@ from mudra.types import FloatArray, Frames, Stream, UInt8Array
 REGION_READ_PX = 240
 # The largest number that half precision holds; some sensors write 65535 where they saw nothing near.
 MAX_DEPTH_MM = 65504.0
+# Random test clips are drawn from this seed on, one for each clip.
+TEST_SEED = 20210307
+
+
+# Where a clip is cut out of its window: drawn, or at shares of the free height and width.
+Place = float | tuple[float, float]
 
 
 class FrameSource(Protocol):
@@ -70,7 +79,7 @@ class Window(NamedTuple):
 
     Args:
         streams: For each stream (T, C, h, w): colour as uint8; depth as float16 depth in millimetres times measured
-            share, and measured share; flow as float16 pixels.
+            share, and measured share, also where it is only to be learned; flow as float16 pixels.
         times_s: Times of the frames, shape (T,).
     """
 
@@ -90,11 +99,13 @@ class Clip(NamedTuple):
         clip_TCHW: float32 channels of all streams.
         mirrored: Whether left and right were exchanged.
         times_s: Times of its frames.
+        target: Depth to learn, where the spec has a target; nothing measured for a recording without depth.
     """
 
     clip_TCHW: Tensor
     mirrored: bool
     times_s: FloatArray
+    target: TargetMaps | None = None
 
 
 class ClipMaker:
@@ -114,6 +125,7 @@ class ClipMaker:
     def __init__(self, spec: ClipSpec, *, may_mirror: bool = False) -> None:
         self.spec = spec
         self.may_mirror = may_mirror and spec.mirror == "labels"
+        self.box: Box | None = None  # of a stream, once it is settled
 
     def read_clip(
         self,
@@ -126,7 +138,8 @@ class ClipMaker:
         """Read only the frames that one clip needs, and make it.
 
         Args:
-            sources: Where each stream's frames come from; flow comes from colour, or else from depth.
+            sources: Where each stream's frames come from; flow comes from colour, or else from depth. Depth that is
+                to be learned is taken where it is there.
             span_s: Start and end within the recording in seconds.
             generator: Draws what is left to chance in training; None makes the test clip.
             view: Which test clip.
@@ -172,7 +185,44 @@ class ClipMaker:
         streams = {stream: x.index_select(0, torch.from_numpy(chosen)) for stream, x in window.streams.items()}
         return self._finish(Window(streams, window.times_s[chosen]), generator=generator, view=view)
 
+    def settle(self, sources: Mapping[Stream, FrameSource]) -> ClipMaker:
+        """Return a maker for the pieces of one stream, which all lie at one place and measure depth from one distance.
+
+        Both are looked for in at most `max_frames` frames, evenly chosen: a stream may be hours long.
+
+        Raises:
+            ClipError: If a stream is missing or holds no frame.
+        """
+        primary = _primary(sources, self.spec)
+        inside = frames_in_span(sources[primary].times_s, (None, None))
+        if len(inside) > self.spec.max_frames:
+            inside = inside[sample_frames(inside / 1.0, self.spec.max_frames, UniformSampling())]
+        settled = ClipMaker(self.spec)
+        if self.spec.region == "motion":
+            frames = self._read_at(sources[primary], inside, self._read_size(sources[primary].frame_size))
+            settled.box = find_motion_box(frames, primary, margin_fraction=self.spec.region_margin_fraction)
+        if Stream.DEPTH in self.spec.streams and isinstance(self.spec.depth, RelativeDepthChannels):
+            depth_TCHW = settled._window(sources, primary, inside).streams[Stream.DEPTH]
+            reference_mm = self.spec.depth.find_reference(settled._place(depth_TCHW, Stream.DEPTH, Draw(), (0.5, 0.5)))
+            depth = self.spec.depth.model_copy(update={"reference_mm": reference_mm or None})
+            settled.spec = self.spec.model_copy(update={"depth": depth})
+        return settled
+
+    def cut_frames(self, sources: Mapping[Stream, FrameSource], indices: Indices) -> Clip:
+        """Return exactly these frames as a test clip.
+
+        Args:
+            sources: Where each stream's frames come from.
+            indices: Frames of the stream whose times count: colour, or else depth.
+
+        Raises:
+            ClipError: If a stream is missing.
+        """
+        return self._finish(self._window(sources, _primary(sources, self.spec), indices), generator=None, view=View())
+
     def _sample(self, times_s: FloatArray, generator: torch.Generator | None, view: View) -> Indices:
+        if generator is None and self.spec.test_clips == "random" and self.spec.num_test_clips > 1:
+            generator = torch.Generator().manual_seed(TEST_SEED + view.clip)
         return sample_frames(
             times_s,
             self.spec.num_frames,
@@ -187,19 +237,21 @@ class ClipMaker:
         # One field of view for all streams: the other one is read in the primary's pixels, whatever its own shape, or
         # a crop would cut another place out of it.
         frame_size = sources[primary].frame_size
-        frames = {stream: self._read(sources[stream], times_s, frame_size) for stream in _measured(sources, self.spec)}
-        box = None
-        if self.spec.region == "motion":
+        size = self._read_size(frame_size) or frame_size
+        frames = {
+            stream: self._read_at(sources[stream], pair_frames(sources[primary], sources[stream], indices), size)
+            for stream in _measured(sources, self.spec)
+        }
+        box = self.box
+        if self.spec.region == "motion" and box is None:
             box = find_motion_box(frames[primary], primary, margin_fraction=self.spec.region_margin_fraction)
         scaled = {stream: self._scale(read, stream, box) for stream, read in frames.items()}
         streams: dict[Stream, Tensor] = {s: scaled[s] for s in self.spec.streams if s is not Stream.FLOW}
         if Stream.FLOW in self.spec.streams:
             streams[Stream.FLOW] = self._flow(sources[primary], primary, scaled[primary], indices, box)
+        if self.spec.target is not None and Stream.DEPTH in scaled:
+            streams[Stream.DEPTH] = scaled[Stream.DEPTH]
         return Window(streams, times_s)
-
-    def _read(self, source: FrameSource, times_s: FloatArray, frame_size: tuple[int, int]) -> Frames:
-        size = self._read_size(frame_size) or frame_size
-        return self._read_at(source, nearest_frames(source.times_s, times_s), size)
 
     def _read_at(self, source: FrameSource, indices: Indices, size: tuple[int, int] | None) -> Frames:
         frames = source.read(indices, size=size)
@@ -213,7 +265,7 @@ class ClipMaker:
         if self.spec.region == "motion":
             factor = REGION_READ_PX / min(height, width)
             return (round(height * factor), round(width * factor)) if factor < 1.0 else None
-        if self.spec.crop == "stretch":
+        if self.spec.is_stretched:
             return self.spec.size
         return _covering(frame_size, self.spec.size)
 
@@ -226,7 +278,7 @@ class ClipMaker:
         if box is not None:
             size = self.spec.window_size
         else:
-            size = self.spec.size if self.spec.crop == "stretch" else _covering(_size(x_TCHW), self.spec.size)
+            size = self.spec.size if self.spec.is_stretched else _covering(_size(x_TCHW), self.spec.size)
         if _size(x_TCHW) != size:
             x_TCHW = transforms.resize(x_TCHW, list(size), antialias=True)
         return x_TCHW.half() if stream is Stream.DEPTH else x_TCHW.contiguous()
@@ -251,19 +303,33 @@ class ClipMaker:
         if generator is not None:
             draw = sample_draw(spec.augmentation, size=spec.size, generator=generator)
             draw = draw._replace(mirror=draw.mirror and self.may_mirror)
-        offsets = (draw.crop_fraction if generator is not None else 0.5,) * 2
-        if view.crop and generator is None:
-            offsets = ((0.0, 0.0), (1.0, 1.0))[view.crop - 1]
+        where: Place = draw.crop_fraction if generator is not None else ((0.5, 0.5), (0.0, 0.0), (1.0, 1.0))[view.crop]
         parts = []
         for stream in spec.streams:
             x_TCHW = window.streams[stream]
             if stream is Stream.RGB:
                 x_TCHW = apply_colour(x_TCHW, draw)
-            x_TCHW = apply_geometry(x_TCHW.float(), stream, draw)
-            parts.append(
-                self._channels(_cut(x_TCHW, spec.size, offsets if spec.region == "frame" else (0.5, 0.5)), stream, draw)
-            )
-        return Clip(torch.cat(parts, dim=1), draw.mirror, window.times_s)
+            parts.append(self._channels(self._place(x_TCHW, stream, draw, where), stream, draw))
+        target = None if spec.target is None else self._target(window, draw, where)
+        return Clip(torch.cat(parts, dim=1), draw.mirror, window.times_s, target)
+
+    def _place(self, x_TCHW: Tensor, stream: Stream, draw: Draw, where: Place) -> Tensor:
+        """Turn, move and mirror one stream and cut the clip out of it: alike for all streams, whatever they hold."""
+        spec = self.spec
+        x_TCHW = apply_geometry(x_TCHW.float(), stream, draw)
+        if spec.region == "motion":
+            return _cut(x_TCHW, spec.size, (0.5, 0.5))
+        if not isinstance(where, float):
+            return _cut(x_TCHW, spec.size, where)
+        if spec.cuts_corners:
+            return cut_corner(x_TCHW, stream, size=spec.size, scales=spec.crop_scales, fraction=where)
+        return _cut(x_TCHW, spec.size, (where, where))
+
+    def _target(self, window: Window, draw: Draw, where: Place) -> TargetMaps:
+        assert self.spec.target is not None
+        if Stream.DEPTH not in window.streams:
+            return no_target(len(window.times_s), self.spec.size)
+        return self.spec.target.apply(self._place(window.streams[Stream.DEPTH], Stream.DEPTH, draw, where))
 
     def _channels(self, x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
         if stream is Stream.RGB:
@@ -302,6 +368,17 @@ def nearest_frames(times_s: FloatArray, wanted_s: FloatArray) -> Indices:
     return np.searchsorted(middle_s, wanted_s, side="right").astype(np.int64)
 
 
+def pair_frames(primary: FrameSource, other: FrameSource, indices: Indices) -> Indices:
+    """Return the frames of `other` that belong to the frames of `primary` at `indices`.
+
+    Streams of as many frames were recorded frame by frame, whatever rate their files tell (aligned depth of IsoGD tells
+    10 per second beside colour of 8.4); of others, the nearest in time are taken.
+    """
+    if len(primary.times_s) == len(other.times_s):
+        return indices
+    return nearest_frames(other.times_s, primary.times_s[indices])
+
+
 def _primary(sources: Mapping[Stream, FrameSource], spec: ClipSpec) -> Stream:
     """The stream whose times choose the frames: colour, or else depth."""
     for stream in spec.streams:
@@ -321,6 +398,8 @@ def _measured(sources: Mapping[Stream, FrameSource], spec: ClipSpec) -> list[Str
     wanted: set[Stream] = {stream for stream in spec.streams if stream is not Stream.FLOW}
     if Stream.FLOW in spec.streams and not wanted:
         wanted = {Stream.RGB if Stream.RGB in sources else Stream.DEPTH} & set(sources)
+    if wanted and spec.target is not None:
+        wanted |= {Stream.DEPTH} & set(sources)
     return [stream for stream in (Stream.RGB, Stream.DEPTH) if stream in wanted]
 
 

@@ -16,6 +16,8 @@ class RunCard(Config):
 
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     """Class names; the position is the label."""
+    idle_class: str | None = None
+    """The class that says that no gesture is shown; None where every class is one."""
     clip: ClipSpec
     """How frames become clips."""
     depth: DepthFormat = DepthFormat()
@@ -24,6 +26,8 @@ class RunCard(Config):
     """What flow was computed from, for a run that sees flow alone."""
     fps: float | None = None
     """Frame rate of the training recordings; None where they differ."""
+    dropped_parts: tuple[str, ...] = ()
+    """Parts of run.yaml's network that training alone used, and that the weights are without."""
     causal: bool = False
     """Whether every answer uses past frames alone."""
     dataset: str = ""

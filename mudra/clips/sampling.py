@@ -1,7 +1,8 @@
 """Which frames of a recording become the clip, chosen by their times.
 
 Source: the uniform sampling is the protocol of Zhang et al. 2018, section 3.2, in the details of its released code; the
-segment sampling is that of Wang et al. 2016 (TSN), section 3.1, as Fan et al. 2021 use it.
+segment sampling is that of Wang et al. 2016 (TSN), section 3.1, as Fan et al. 2021 use it; stretching in time is that
+of Pigou et al. 2015, section 4.2, in the details of its released code.
 Differs: where the frames' times are uneven, positions are laid over time instead of over frame numbers; for an even
 frame rate both are the same.
 """
@@ -21,8 +22,11 @@ from mudra.errors import ClipError
 from mudra.types import FloatArray
 
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+Range = tuple[PositiveFloat, PositiveFloat]
 Indices = npt.NDArray[np.int64]
 
+# A time that falls on a frame, but for rounding, takes that frame.
+TOLERANCE_S = 1e-6
 # Times count as even while no frame is further than this from its place, in units of the mean distance. Containers
 # round times to milliseconds or ticks; a camera that drops a frame is off by a whole one.
 EVEN_TOLERANCE = 0.25
@@ -44,6 +48,11 @@ class SegmentSampling(Config):
 
     kind: Literal["segments"] = "segments"
 
+    mode: Literal["even", "official"] = "even"
+    """In training, `even` segments reach from the first to the last frame. `official`, as in the papers' code: they are
+    whole numbers of frames long, so that the last ones, fewer than T, are never drawn, and of fewer frames than T the
+    first is taken T times. Tests are the same."""
+
 
 class DenseSampling(Config):
     """Neighbouring frames at a fixed rate: from anywhere in training, from the middle in tests."""
@@ -52,6 +61,9 @@ class DenseSampling(Config):
 
     fps: PositiveFloat = 25.0
     """Frames per second of the clip, whatever the recording's own rate."""
+    time_scale: Range = (1.0, 1.0)
+    """In training, as many frames as the clip has times a factor between these become the clip, evenly chosen: below 1
+    everything is slower, above 1 faster."""
 
 
 AnySampling = Annotated[UniformSampling | SegmentSampling | DenseSampling, Field(discriminator="kind")]
@@ -91,10 +103,28 @@ def sample_frames(
     if len(times_s) == 0:
         raise ClipError("a clip was asked of no frames at all", hint="look at the span: start_s, end_s")
     if isinstance(sampling, DenseSampling):
-        return _sample_dense(times_s, num_frames, sampling.fps, generator, view, num_views)
+        return _sample_dense(times_s, num_frames, sampling, generator, view, num_views)
     if isinstance(sampling, SegmentSampling):
+        if sampling.mode == "official" and generator is not None:
+            return _draw_whole_segments(len(times_s), num_frames, generator)
         return _sample_segments(times_s, num_frames, generator, view, num_views)
     return _sample_uniform(times_s, num_frames, sampling, generator, view, num_views)
+
+
+def sample_whole(times_s: FloatArray, fps: float) -> Indices:
+    """Return the frame that is shown at every tick of an even rate, from the first frame up to the last one.
+
+    Args:
+        times_s: Presentation times of the recording's frames, ascending, shape (S,), S >= 1.
+        fps: Ticks per second.
+
+    Example:
+        >>> sample_whole(np.arange(7) / 30, 10.0).tolist()
+        [0, 3, 6]
+    """
+    num_ticks = int((times_s[-1] - times_s[0] + TOLERANCE_S) * fps) + 1
+    wanted_s = times_s[0] + np.arange(num_ticks) / fps
+    return _as_indices(np.searchsorted(times_s, wanted_s + TOLERANCE_S, side="right") - 1, len(times_s))
 
 
 def _sample_uniform(
@@ -132,14 +162,30 @@ def _sample_segments(
     return _frames_at(times_s, starts + distance * _draw_many(generator, num_frames))
 
 
+def _draw_whole_segments(num_available: int, num_frames: int, generator: torch.Generator) -> Indices:
+    length = num_available // num_frames
+    drawn = np.arange(num_frames) * length + np.floor(length * _draw_many(generator, num_frames))
+    return _as_indices(drawn, num_available)
+
+
 def _sample_dense(
-    times_s: FloatArray, num_frames: int, fps: float, generator: torch.Generator | None, view: int, num_views: int
+    times_s: FloatArray,
+    num_frames: int,
+    sampling: DenseSampling,
+    generator: torch.Generator | None,
+    view: int,
+    num_views: int,
 ) -> Indices:
-    free_s = max(float(times_s[-1] - times_s[0]) - (num_frames - 1) / fps, 0.0)
     place = (view + 0.5) / num_views if generator is None else _draw(generator, 0.0, 1.0)
-    wanted_s = times_s[0] + free_s * place + np.arange(num_frames) / fps
-    # The small shift keeps a time that falls on a frame, but for rounding, on that frame.
-    found = np.searchsorted(times_s, wanted_s + 1e-6, side="right") - 1
+    steps = np.arange(num_frames)
+    length = num_frames
+    if generator is not None and sampling.time_scale != (1.0, 1.0):
+        # The released code of Pigou et al. 2015: frames ofs + int(k * len / 64) of a span of len = round(64 t).
+        length = max(round(num_frames * _draw(generator, *sampling.time_scale)), 1)
+        steps = length // num_frames // 2 + steps * length // num_frames
+    free_s = max(float(times_s[-1] - times_s[0]) - (length - 1) / sampling.fps, 0.0)
+    wanted_s = times_s[0] + free_s * place + steps / sampling.fps
+    found = np.searchsorted(times_s, wanted_s + TOLERANCE_S, side="right") - 1
     return _as_indices(found, len(times_s))
 
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from mudra.clips.augmentation import Augmentation, Draw, apply_colour, apply_geometry, sample_draw
@@ -105,6 +106,8 @@ def blob(y: float, x: float, size: int = 65) -> torch.Tensor:
         Draw(shift_x_px=6.0, shift_y_px=-4.0),
         Draw(mirror=True),
         Draw(angle_deg=30.0, scale=0.8, shift_x_px=3.0, mirror=True),
+        Draw(shear_deg=20.0),
+        Draw(angle_deg=-15.0, scale=0.9, stretch_y=1.3, shear_deg=-12.0, shift_y_px=2.0),
     ],
     ids=str,
 )
@@ -117,6 +120,70 @@ def test_flow_says_how_the_turned_picture_moves(draw: Draw) -> None:
     flow[:, 0], flow[:, 1] = after[1] - before[1], after[0] - before[0]
     turned_flow = apply_geometry(flow, Stream.FLOW, draw)[0, :, 32, 32]
     assert turned_flow.tolist() == pytest.approx([x1 - x0, y1 - y0], abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        Draw(angle_deg=25.0, scale=1.2, shift_x_px=3.0, shift_y_px=-4.0),
+        Draw(angle_deg=-7.0, shear_deg=9.0),
+        Draw(angle_deg=11.0, scale=0.83, shift_y_px=4.7, interpolation="nearest"),
+    ],
+    ids=str,
+)
+def test_pixels_move_as_torchvision_moves_them(draw: Draw) -> None:
+    frames = torch.rand(2, 3, 21, 34, generator=torch.Generator().manual_seed(0))
+    expected = transforms.affine(
+        frames,
+        angle=draw.angle_deg,
+        translate=[draw.shift_x_px, draw.shift_y_px],
+        scale=draw.scale,
+        shear=[draw.shear_deg, 0.0],
+        interpolation=InterpolationMode(draw.interpolation),
+    )
+    torch.testing.assert_close(apply_geometry(frames, Stream.RGB, draw), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_width_and_height_can_have_factors_of_their_own() -> None:
+    alone = STRONG.model_copy(update={"scale_axes": "apart"})
+    heights = []
+    for seed in range(300):
+        draw, together = draw_of(alone, seed), draw_of(STRONG, seed)
+        assert together.stretch_y == 1.0
+        assert draw._replace(stretch_y=1.0) == together
+        heights.append(draw.scale * draw.stretch_y)
+    assert 0.5 <= min(heights) < 0.53
+    assert 1.9 < max(heights) <= 2.0
+    spot = blob(32.0, 44.0)
+    wide = apply_geometry(spot, Stream.RGB, Draw(scale=1.5, stretch_y=0.5))
+    assert centre_of(wide[0, 0].numpy()) == pytest.approx((32.0, 50.0), abs=0.1)
+    tall = apply_geometry(blob(44.0, 32.0), Stream.RGB, Draw(scale=0.5, stretch_y=3.0))
+    assert centre_of(tall[0, 0].numpy()) == pytest.approx((50.0, 32.0), abs=0.1)
+
+
+def test_the_vertical_shift_and_the_slant_have_bounds_of_their_own() -> None:
+    config = STRONG.model_copy(update={"shift_y_fraction": 0.5, "shear_deg": 8.0})
+    draws = [draw_of(config, seed) for seed in range(300)]
+    for name, bound in (("shift_x_px", 6.0), ("shift_y_px", 20.0), ("shear_deg", 8.0)):
+        values = [getattr(draw, name) for draw in draws]
+        assert -bound <= min(values) < -0.95 * bound
+        assert 0.95 * bound < max(values) <= bound
+    assert all(draw_of(STRONG.model_copy(update={"shift_y_fraction": 0.0}), seed).shift_y_px == 0 for seed in range(9))
+
+
+def test_edges_can_be_held_and_pixels_taken_as_they_are() -> None:
+    frames = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.5
+    held = apply_geometry(frames, Stream.RGB, Draw(shift_x_px=3.0, beyond="edge"))
+    torch.testing.assert_close(held[..., :4], frames[..., :1].expand(-1, -1, -1, 4))
+    torch.testing.assert_close(held[..., 3:], frames[..., :5])
+    black = apply_geometry(frames, Stream.RGB, Draw(shift_x_px=3.0))
+    assert black[..., :3].count_nonzero() == 0
+    picked = apply_geometry(frames, Stream.RGB, Draw(angle_deg=20.0, interpolation="nearest", beyond="edge"))
+    assert set(picked.flatten().tolist()) <= set(frames.flatten().tolist())
+    assert draw_of(STRONG.model_copy(update={"interpolation": "nearest", "beyond": "edge"}), 0)[6:8] == (
+        "nearest",
+        "edge",
+    )
 
 
 def test_a_mirror_negates_flow_along_x_alone_and_exchanges_sides() -> None:

@@ -133,3 +133,11 @@ def test_the_number_of_channels_is_no_setting() -> None:
         RgbChannels(num_channels=4)  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
         LevelDepthChannels(num_channels=4)
+
+
+def test_a_named_reference_takes_the_place_of_the_median() -> None:
+    depth_TCHW = torch.stack([torch.full((2, 4, 4), 700.0), torch.ones(2, 4, 4)], dim=1)
+    assert RelativeDepthChannels().find_reference(depth_TCHW) == 700.0
+    assert RelativeDepthChannels().find_reference(torch.zeros(2, 2, 4, 4)) == 0.0
+    away = RelativeDepthChannels(reference_mm=650.0, scale_mm=50.0).apply(depth_TCHW)[:, 0]
+    assert torch.equal(away, torch.ones(2, 4, 4))

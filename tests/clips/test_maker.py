@@ -14,8 +14,10 @@ from mudra.clips import (
     ClipMaker,
     ClipSpec,
     DenseSampling,
+    DepthTarget,
     FlowChannels,
     RgbChannels,
+    SegmentSampling,
     UniformSampling,
     View,
 )
@@ -176,6 +178,137 @@ def test_colour_and_depth_of_one_scene_stay_on_top_of_each_other(
     assert mirrored == {True, False}
 
 
+STRONG = MOVES.model_copy(update={"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2})
+
+
+@pytest.mark.parametrize("crop", ["square", "stretch", "corners", "stretched_corners"])
+@pytest.mark.parametrize("size", [(48, 48), (48, 60)])
+def test_depth_to_learn_is_the_colours_own_picture_where_both_are_the_same(crop: str, size: tuple[int, int]) -> None:
+    """Depth is a copy of the colour levels: whatever chance does to the place, they stay the same numbers."""
+    grey = np.maximum(moved_texture(9, dx=2, dy=1, size=(48, 64)), 1)  # level 0 would not be measured
+    if crop.startswith("stretch"):
+        grey = grey[:, :, : size[1]]  # nothing is scaled while it is read, where colour is averaged and depth picked
+    sources = {Stream.RGB: in_colour(grey), Stream.DEPTH: in_depth(grey)}
+    spec = ClipSpec.from_mapping(
+        {
+            "num_frames": 5,
+            "size": size,
+            "crop": crop,
+            "rgb": RAW.model_dump(),
+            "augmentation": MOVES.model_dump(),
+            "target": {"far_mm": 255.0},
+        }
+    )
+    maker = ClipMaker(spec, may_mirror=True)
+    places = set()
+    for seed in [None, *range(20)]:
+        clip = maker.read_clip(sources, generator=None if seed is None else draw(seed))
+        assert clip.clip_TCHW.shape == (5, 3, *size)  # the network sees colour alone
+        assert clip.target is not None
+        inside = clip.target.measured_THW > 0.05
+        assert inside.float().mean() > 0.4
+        # Colour is blended with black over the edge, depth with nothing: by as much as was not measured.
+        blended, levels = clip.target.depth_THW * clip.target.measured_THW, clip.clip_TCHW[:, 0] / 255.0
+        assert torch.allclose(blended[inside], levels[inside], atol=1e-5)
+        places.add(float(clip.target.depth_THW.sum()))
+    assert len(places) == 21
+
+
+def test_colours_change_and_depth_to_learn_does_not() -> None:
+    sources = {Stream.RGB: in_colour(moved_texture(6, dx=1, dy=0)), Stream.DEPTH: in_depth(np.full((6, 64, 80), 700))}
+    plain = ClipSpec(num_frames=4, size=(64, 64), rgb=RAW, augmentation=MOVES, target=DepthTarget(far_mm=1000.0))
+    clips = [
+        ClipMaker(plain.model_copy(update={"augmentation": chance})).read_clip(sources, generator=draw(3))
+        for chance in (MOVES, STRONG, STRONG.model_copy(update={"depth_offset_mm": 50.0, "depth_stretch": (1.5, 2.0)}))
+    ]
+    assert not torch.equal(clips[0].clip_TCHW, clips[1].clip_TCHW)
+    first = clips[0].target
+    assert first is not None
+    assert first.depth_THW.max() == pytest.approx(0.7, abs=1e-3)
+    for clip in clips[1:]:
+        assert clip.target is not None
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(first, clip.target, strict=True))
+
+
+@pytest.mark.parametrize("region", ["frame", "motion"])
+@pytest.mark.parametrize("streams", [(Stream.RGB,), (Stream.RGB, Stream.DEPTH), (Stream.FLOW,)])
+def test_a_kept_window_gives_the_depth_that_reading_gives(region: str, streams: tuple[Stream, ...]) -> None:
+    depth = square(20, size=(40, 48), tops=[10] * 20, lefts=list(range(5, 25)), side=12, inside=600, outside=1100)
+    sources = {Stream.RGB: in_colour(moved_texture(20, dx=2, dy=1, size=(40, 48))), Stream.DEPTH: in_depth(depth)}
+    changes = {"num_frames": 5, "size": (24, 24), "region": region, "augmentation": MOVES.model_dump(), "target": {}}
+    maker = ClipMaker(ClipSpec.from_mapping({"streams": streams, **changes}))
+    window = maker.window(sources)
+    without = ClipMaker(maker.spec.model_copy(update={"target": None}))
+    for seed in (None, 0, 1):
+        read = maker.read_clip(sources, generator=None if seed is None else draw(seed))
+        kept = maker.clip(window, generator=None if seed is None else draw(seed))
+        assert read.target is not None
+        assert kept.target is not None
+        assert torch.equal(read.target.depth_THW, kept.target.depth_THW)
+        assert read.target.depth_THW.std() > 0.01
+        # What the network sees is the same as without anything to learn.
+        seen = without.read_clip(sources, generator=None if seed is None else draw(seed))
+        assert torch.equal(seen.clip_TCHW, read.clip_TCHW)
+        assert seen.target is None
+
+
+def test_a_recording_without_depth_has_nothing_measured() -> None:
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(32, 40), target=DepthTarget()))
+    sources = {Stream.RGB: in_colour(moved_texture(6, dx=1, dy=0))}
+    for clip in (maker.read_clip(sources, generator=draw(0)), maker.clip(maker.window(sources))):
+        assert clip.target is not None
+        assert clip.target.depth_THW.shape == (4, 32, 40)
+        assert not clip.target.measured_THW.any()
+
+
+@pytest.mark.parametrize(("crop", "widest"), [("corners", 32), ("stretched_corners", 64)])
+def test_corner_crops_are_drawn_in_training_and_tests_take_the_middle(crop: str, widest: int) -> None:
+    """Levels tell the column: of frames twice as wide as high, the largest crop shows half of them, or all squeezed."""
+    wide = (np.zeros((4, 32, 64), dtype=np.int64) + 3 * np.arange(64)).astype(np.uint8)
+    spec = ClipSpec.from_mapping(
+        {
+            "num_frames": 4,
+            "size": (32, 32),
+            "rgb": RAW.model_dump(),
+            "crop": crop,
+            "augmentation": {"mirror_probability": 0.0},
+        }
+    )
+    maker, sources = ClipMaker(spec), {Stream.RGB: in_colour(wide)}
+    test = maker.read_clip(sources).clip_TCHW
+    plain = ClipMaker(spec.for_tests()).read_clip(sources).clip_TCHW
+    assert torch.equal(test, plain)
+    spans = []
+    for seed in range(150):
+        rows = maker.read_clip(sources, generator=draw(seed)).clip_TCHW[:, 0, 16] / 3.0
+        assert torch.equal(rows[0], rows[3])
+        spans.append((float(rows[0, 0]), float(rows[0, -1] - rows[0, 0]) * 32 / 31))
+    shown = [span for _, span in spans]
+    assert max(shown) == pytest.approx(widest, abs=2)
+    assert min(shown) == pytest.approx(0.66 * widest, abs=2)
+    assert min(left for left, _ in spans) < 2
+
+
+def test_random_test_clips_are_drawn_as_in_training_from_seeds_of_their_own() -> None:
+    levels = (np.zeros((200, 16, 16), dtype=np.int64) + np.arange(200)[:, None, None]).astype(np.uint8)
+    spec = ClipSpec(num_frames=4, size=(16, 16), rgb=RAW, sampling=SegmentSampling(), num_test_clips=10, max_frames=200)
+    sources = {Stream.RGB: in_colour(levels)}
+
+    def frames_of(test_clips: str, *, number: int = 10) -> list[list[float]]:
+        maker = ClipMaker(spec.with_overrides({"test_clips": test_clips, "num_test_clips": number}))
+        window = maker.window(sources)
+        return [maker.clip(window, view=view).clip_TCHW[:, 0, 0, 0].tolist() for view in maker.spec.test_views]
+
+    drawn = frames_of("random")
+    assert drawn == frames_of("random")
+    assert len({tuple(clip) for clip in drawn}) == 10
+    assert all(50 * k <= clip[k] < 50 * (k + 1) for clip in drawn for k in range(4))
+    # Each segment by itself: evenly shifted clips move all their frames alike.
+    assert len({round(clip[1] - clip[0]) for clip in drawn}) > 5
+    assert {round(clip[1] - clip[0]) for clip in frames_of("shifted")} == {50}
+    assert frames_of("random", number=1) == frames_of("shifted", number=1) == [[25.0, 75.0, 125.0, 175.0]]
+
+
 def test_streams_with_other_times_are_matched_by_time() -> None:
     levels = (np.zeros((10, 16, 16), dtype=np.int64) + 10 * np.arange(10)[:, None, None]).astype(np.uint8)
     depth = np.zeros((21, 16, 16), dtype=np.int64) + 500 + 10 * np.arange(21)[:, None, None]
@@ -184,6 +317,16 @@ def test_streams_with_other_times_are_matched_by_time() -> None:
     window = ClipMaker(spec).window(sources)
     assert window.streams[Stream.DEPTH][:, 0, 0, 0].tolist() == [500 + 20 * k for k in range(10)]
     assert nearest_frames(np.array([0.0, 0.1]), np.array([0.04, 0.06])).tolist() == [0, 1]
+
+
+def test_streams_of_as_many_frames_are_paired_one_by_one_whatever_rate_their_files_tell() -> None:
+    levels = (np.zeros((30, 16, 16), dtype=np.int64) + 5 * np.arange(30)[:, None, None]).astype(np.uint8)
+    depth = np.zeros((30, 16, 16), dtype=np.int64) + 500 + 5 * np.arange(30)[:, None, None]
+    sources = {Stream.RGB: in_colour(levels, fps=8.4), Stream.DEPTH: in_depth(depth, fps=10.0)}
+    spec = ClipSpec(streams=(Stream.RGB, Stream.DEPTH), num_frames=5, size=(16, 16), rgb=RAW)
+    window = ClipMaker(spec).window(sources, span_s=(0.5, None))
+    colour, seen = (window.streams[stream][:, 0, 0, 0].int().tolist() for stream in spec.streams)
+    assert seen == [500 + level for level in colour]
 
 
 def test_mirroring_needs_labels_that_allow_it_and_a_spec_that_does() -> None:
@@ -416,3 +559,41 @@ def test_a_kept_window_of_a_long_recording_gives_the_same_neighbouring_frames(nu
         kept = maker.clip(maker.window(sources), view=view)
         np.testing.assert_array_equal(read.times_s, kept.times_s)
         assert len(set(kept.times_s)) == 16
+
+
+def test_a_settled_maker_cuts_all_pieces_of_a_stream_at_one_place_and_measures_from_one_distance() -> None:
+    depth_THW = np.zeros((90, 60, 80))
+    for t in range(90):
+        depth_THW[t, 20:36, 10 + t % 20 : 26 + t % 20] = 900 - t
+    source = in_depth(depth_THW)
+    spec = ClipSpec(streams=(Stream.DEPTH,), size=(16, 16), region="motion", max_frames=30)
+    maker = ClipMaker(spec)
+    settled = maker.settle({Stream.DEPTH: source})
+    assert maker.box is None
+    assert settled.box is not None
+    whole = settled.cut_frames({Stream.DEPTH: source}, np.arange(90)).clip_TCHW
+    pieces = [settled.cut_frames({Stream.DEPTH: source}, np.arange(start, start + 30)) for start in (0, 30, 60)]
+    assert torch.equal(torch.cat([piece.clip_TCHW for piece in pieces]), whole)
+    # The reference is that of 30 frames of all, and therefore close to that of all.
+    assert isinstance(settled.spec.depth, RelativeDepthChannels)
+    assert settled.spec.depth.reference_mm == pytest.approx(855, abs=3)
+    alone = maker.cut_frames({Stream.DEPTH: source}, np.arange(90)).clip_TCHW
+    torch.testing.assert_close(whole[:, 0].mean(), alone[:, 0].mean(), atol=0.05, rtol=0)
+
+
+def test_settling_reads_nothing_where_every_frame_is_cut_alike() -> None:
+    class Unread(ArraySource):
+        def read(self, *_: object, **__: object) -> Frames:
+            raise AssertionError("nothing is to be read")
+
+    source = Unread(Frames(np.zeros((9, 8, 8, 3), np.uint8), np.arange(9.0)))
+    maker = ClipMaker(ClipSpec(size=(8, 8)))
+    assert maker.settle({Stream.RGB: source}).spec == maker.spec
+    with pytest.raises(ClipError, match="needs the rgb stream"):
+        maker.settle({})
+
+
+def test_frames_that_are_named_are_those_that_come() -> None:
+    levels = (np.zeros((9, 16, 16), dtype=np.int64) + np.arange(9)[:, None, None]).astype(np.uint8)
+    clip = ClipMaker(ClipSpec(size=(16, 16), rgb=RAW)).cut_frames({Stream.RGB: in_colour(levels)}, np.array([2, 2, 7]))
+    assert clip.clip_TCHW[:, 0, 0, 0].tolist() == [2, 2, 7]

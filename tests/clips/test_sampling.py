@@ -23,6 +23,7 @@ SAMPLINGS: list[AnySampling] = [
     UniformSampling(min_span_fraction=0.5),
     SegmentSampling(),
     DenseSampling(fps=20.0),
+    DenseSampling(fps=20.0, time_scale=(0.5, 2.0)),
 ]
 
 
@@ -130,11 +131,54 @@ def test_dense_frames_on_the_grid_are_those_frames() -> None:
     assert sample_frames(even(15, 30.0), 8, DenseSampling(fps=15.0)).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
 
 
+@pytest.mark.parametrize(("available", "length"), [(43, 5), (16, 2), (8, 1)])
+def test_official_segments_are_whole_frames_long_and_leave_the_last_ones_out(available: int, length: int) -> None:
+    official = SegmentSampling(mode="official")
+    chosen = np.stack([sample_frames(even(available), 8, official, generator=draw(s)) for s in range(200)])
+    for segment in range(8):
+        assert set(chosen[:, segment].tolist()) == set(range(segment * length, (segment + 1) * length))
+    with_ends = [sample_frames(even(available), 8, SegmentSampling(), generator=draw(s))[-1] for s in range(200)]
+    assert max(with_ends) == available - 1
+
+
+def test_of_too_few_frames_official_training_takes_the_first_again_and_again() -> None:
+    official = SegmentSampling(mode="official")
+    assert sample_frames(even(7), 8, official, generator=draw(0)).tolist() == [0] * 8
+    for sampling in (official, SegmentSampling()):  # tests take what there is
+        assert sample_frames(even(7), 8, sampling).tolist() == [0, 1, 2, 3, 3, 4, 5, 6]
+
+
 def test_dense_training_clips_come_from_anywhere() -> None:
     starts = {int(sample_frames(even(60), 4, DenseSampling(fps=30.0), generator=draw(s))[0]) for s in range(400)}
     assert min(starts) == 0
     assert max(starts) == 55
     assert len(starts) > 45
+
+
+def test_stretched_clips_are_the_released_codes_resampled_fragments() -> None:
+    """Pigou et al. 2015: of round(64 t) frames from anywhere, frame ofs + int(k len / 64), ofs = (len // 64) // 2."""
+    fragments = {tuple(length // 64 // 2 + int(k * length / 64) for k in range(64)) for length in range(53, 78)}
+    seen = set()
+    for seed in range(300):
+        chosen = sample_frames(
+            even(400, 20.0), 64, DenseSampling(fps=20.0, time_scale=(1 / 1.2, 1.2)), generator=draw(seed)
+        )
+        seen.add(tuple((chosen - chosen[0]).tolist()))
+        assert chosen[-1] < 400
+    assert seen == fragments
+    plain = DenseSampling(fps=20.0)
+    assert (
+        sample_frames(even(400, 20.0), 64, plain.model_copy(update={"time_scale": (0.5, 2.0)}))
+        == sample_frames(even(400, 20.0), 64, plain)
+    ).all()
+
+
+def test_a_stretch_reaches_from_one_end_of_the_recording_to_the_other() -> None:
+    sampling = DenseSampling(fps=20.0, time_scale=(2.0, 2.0))
+    chosen = np.stack([sample_frames(even(24, 20.0), 8, sampling, generator=draw(s)) for s in range(300)])
+    # Sixteen frames become eight, from the second one on: (16 // 8) // 2 = 1.
+    assert (np.diff(chosen, axis=1) == 2).all()
+    assert set(chosen[:, 0].tolist()) == set(range(1, 9))
 
 
 def test_views_divide_the_distance_between_frames() -> None:
