@@ -6,10 +6,13 @@ what it does.
 
 from mudra.training.config import AdamWConfig as AdamWConfig
 from mudra.training.config import ConstantConfig as ConstantConfig
+from mudra.training.config import DecayConfig as DecayConfig
 from mudra.training.config import FittingConfig as FittingConfig
+from mudra.training.config import InverseConfig as InverseConfig
 from mudra.training.config import LoaderConfig as LoaderConfig
 from mudra.training.config import OneCycleConfig as OneCycleConfig
 from mudra.training.config import PolynomialConfig as PolynomialConfig
+from mudra.training.config import RmspropConfig as RmspropConfig
 from mudra.training.config import RunConfig as RunConfig
 from mudra.training.config import SgdConfig as SgdConfig
 from mudra.training.config import StepsConfig as StepsConfig

@@ -36,6 +36,21 @@ class SgdConfig(Config):
     """Share of the last step that goes on."""
     weight_decay: NonNegativeFloat = 1e-4
     """Decay of kernels; never of biases and normalisation. Keras' L2 of 5e-5 is 1e-4 here."""
+    groups: Literal["kernels", "tsn"] = "kernels"
+    """Whether all parameters learn at one rate (`kernels`: they alone decay), or as in the code of TSN (Wang et al.
+    2016): weights of dense layers five times as fast, their biases ten times, other biases twice."""
+
+
+class RmspropConfig(Config):
+    """Steps divided by the running root mean square of the gradients (Tieleman and Hinton 2012, lecture 6.5)."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr: PositiveFloat = 1e-3
+    """Highest learning rate."""
+    decay: Share = 0.9
+    """Share of the last mean square that stays."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """Decay of kernels, added to their gradients; never of biases and normalisation."""
 
 
 class OneCycleConfig(Config):
@@ -70,15 +85,38 @@ class StepsConfig(Config):
     """What the rate is multiplied with at every drop."""
 
 
+class InverseConfig(Config):
+    """lr (1 + gamma batch)^-power, however long the training (the `inv` policy of Agethen and Hsu 2019's example)."""
+
+    kind: Literal["inverse"] = "inverse"
+    gamma: NonNegativeFloat = 1e-4
+    """What each batch adds to the divisor."""
+    power: PositiveFloat = 0.75
+    """Exponent of the divisor."""
+
+
+class DecayConfig(Config):
+    """A little less with every update, however long the training (the released code of Pigou et al. 2015)."""
+
+    kind: Literal["decay"] = "decay"
+    decay: Share = 1e-4
+    """What every update takes from the rate, as a share of it."""
+    warmup_steps: NonNegativeInt = 0
+    """Updates in which the rate rises in a straight line before; 0 for none."""
+    start_lr: NonNegativeFloat = 1e-4
+    """The rate at the first of these updates."""
+
+
 class ConstantConfig(Config):
     """The same rate throughout."""
 
     kind: Literal["constant"] = "constant"
 
 
-AnyOptimiserConfig = Annotated[AdamWConfig | SgdConfig, Field(discriminator="kind")]
+AnyOptimiserConfig = Annotated[AdamWConfig | SgdConfig | RmspropConfig, Field(discriminator="kind")]
 AnyScheduleConfig = Annotated[
-    OneCycleConfig | PolynomialConfig | StepsConfig | ConstantConfig, Field(discriminator="kind")
+    OneCycleConfig | PolynomialConfig | StepsConfig | InverseConfig | DecayConfig | ConstantConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -86,7 +124,10 @@ class LoaderConfig(Config):
     """How recordings come into the training loop."""
 
     batch_size: PositiveInt = 16
-    """Clips per training step."""
+    """Clips per training step; with `fitting.accumulate`, per share of a step."""
+    fragments_per_epoch: PositiveInt | None = None
+    """For networks that label frames: fragments of streams in a training epoch, at random places; None for as many as
+    would cover every stream once."""
     num_workers: NonNegativeInt | Literal["auto"] = "auto"
     """Processes that make clips; auto: none when windows are kept in memory, else one less than
     the cores, at most 8."""
@@ -104,6 +145,10 @@ class FittingConfig(Config):
 
     epochs: PositiveInt = 30
     """Passes over the training split."""
+    accumulate: PositiveInt = 1
+    """Batches whose gradients are averaged for one step."""
+    dropout_ramp_steps: NonNegativeInt = 0
+    """Steps in which dropout rises from none to what the model says; 0 for all of it from the beginning."""
     label_smoothing: Share = 0.0
     """Share of every target that is spread over all classes."""
     ema_decay: Share = 0.0
@@ -115,7 +160,9 @@ class FittingConfig(Config):
     accelerator: str = "auto"
     """Lightning's accelerator: auto, cpu, gpu, ...; one device of it is used."""
     keep: Literal["last", "best"] = "last"
-    """Which weights the run folder offers: the last epoch's, or those of the best validation top-1."""
+    """Which weights the run folder offers: the last epoch's, or those of the best validation score."""
+    keep_decoder: bool = False
+    """Whether the run's weights keep a decoder of depth, which predictions do not need; checkpoints always do."""
     num_threads: NonNegativeInt = 0
     """CPU threads of the network; 0 leaves PyTorch's choice."""
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mudra.clips import RunCard
 from mudra.errors import ModelError, RunError
-from mudra.models import FrameWiseNet, GestureNet
+from mudra.models import FrameWiseNet, GestureNet, RecurrentFrameNet
 
 WEIGHTS_NAME = "weights.safetensors"
 # Where programs put the weights inside a checkpoint, and what they put before every name.
@@ -65,7 +65,7 @@ def take_weights(network: nn.Module, source: Path | str) -> TakenWeights:
     """
     source = Path(source)
     theirs, ours = read_weights(source), network.state_dict()
-    if isinstance(network, GestureNet):
+    if isinstance(network, GestureNet | RecurrentFrameNet):
         theirs = network.name_as_ours(theirs)
     fitting = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
     if not any(name in fitting for name, _ in network.named_parameters()):
@@ -91,7 +91,7 @@ def start_from(source: Path | None, network: nn.Module, *, tell: Callable[[str],
         RunError: As `take_weights`.
         ModelError: As `take_weights`, or the published weights cannot be had.
     """
-    if isinstance(network, GestureNet | FrameWiseNet):
+    if isinstance(network, GestureNet | FrameWiseNet | RecurrentFrameNet):
         network.load_pretrained()
     lines = [] if source is None else take_weights(network, source).explain()
     for line in lines:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import torch
 from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
-from mudra.clips import ClipMaker
+from mudra.clips import ClipMaker, ClipSpec
 from mudra.datasets import Dataset
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate
 from mudra.training.config import LoaderConfig, RunConfig
@@ -40,6 +42,7 @@ class GestureData(TrainingData):
         dataset: The data set.
         config: The run.
         progress: Called with (done, all, what) while windows are read beforehand.
+        is_settled: As `ClipDataset` takes it.
     """
 
     def __init__(
@@ -48,25 +51,28 @@ class GestureData(TrainingData):
         config: RunConfig,
         *,
         progress: Callable[[int, int, str], None] | None = None,
+        is_settled: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
         self.progress = progress
         mirror = dataset.card.mirror_index()
-        maker = ClipMaker(config.clip, may_mirror=mirror is not None)
         train = dataset.split("train")
         validation = dataset.recordings.get("validation", ())
-        self.cache = WindowCache(
-            "none",
-            window_key=config.clip.window_key + _drawn_key(dataset, config),
-            folder=Path(config.loader.cache_dir) if config.loader.cache_dir else None,
-        )
+        maker = ClipMaker(config.clip, may_mirror=mirror is not None)
+        judge = ClipMaker(validation_spec(config.clip))
+        # One each: windows of tests may have another size.
+        self.cache, validation_cache = (_cache_of(each.spec, dataset, config) for each in (maker, judge))
+        if is_settled:
+            for cache in (self.cache, validation_cache):
+                cache.window_key += " settled"
+        build = partial(ClipDataset, dataset, is_settled=is_settled)
         self.splits = Splits(
-            ClipDataset(dataset, train, maker=maker, cache=self.cache, seed=config.seed, mirror_index=mirror),
-            ClipDataset(dataset, validation, maker=maker, cache=self.cache) if validation else None,
+            build(train, maker=maker, cache=self.cache, seed=config.seed, mirror_index=mirror),
+            build(validation, maker=judge, cache=validation_cache) if validation else None,
         )
         self.sampler = EpochSampler(self.splits.train, seed=config.seed)
-        self.cache.kind = self._choose_cache(len(train) + len(validation))
+        self.cache.kind = validation_cache.kind = self._choose_cache(len(train) + len(validation))
 
     def _choose_cache(self, num_recordings: int) -> CacheKind:
         wanted = self.config.loader.cache
@@ -106,29 +112,66 @@ class GestureData(TrainingData):
         """Return shuffled training batches."""
         loader = self.config.loader
         drop_last = loader.drop_last and len(self.splits.train) > loader.batch_size
-        return self._loader(self.splits.train, sampler=self.sampler, drop_last=drop_last)
+        return self._load(self.splits.train, sampler=self.sampler, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Return validation batches in order; none are left out."""
-        return [] if self.splits.validation is None else self._loader(self.splits.validation)
+        return [] if self.splits.validation is None else self._load(self.splits.validation)
 
-    def _loader(
+    def _load(
         self, dataset: ClipDataset, *, sampler: EpochSampler | None = None, drop_last: bool = False
     ) -> DataLoader[Any]:
-        num_workers = count_workers(self.config.loader, cache=self.cache.kind)
-        return DataLoader(
-            dataset,
-            batch_size=self.config.loader.batch_size,
-            sampler=sampler,
-            drop_last=drop_last,
-            num_workers=num_workers,
-            collate_fn=collate,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_start_worker,
-            # Its own, though clips take nothing from it: how often a loader starts must not move the network's dropout.
-            generator=torch.Generator(),
+        return build_loader(
+            dataset, self.config.loader, cache=self.cache.kind, collate=collate, sampler=sampler, drop_last=drop_last
         )
+
+
+def build_loader(
+    dataset: TorchDataset[Any],
+    config: LoaderConfig,
+    *,
+    cache: CacheKind,
+    collate: Callable[[list[Any]], Any],
+    sampler: EpochSampler | None = None,
+    batch_size: int | None = None,
+    drop_last: bool = False,
+) -> DataLoader[Any]:
+    """Return a loader of items.
+
+    Args:
+        dataset: The items.
+        config: How they are loaded.
+        cache: Where windows are kept.
+        collate: Makes a batch of items.
+        sampler: Their order; None for that of the data set.
+        batch_size: Items of a batch; None for the config's.
+        drop_last: Whether a last, smaller batch is left out.
+    """
+    num_workers = count_workers(config, cache=cache)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size or config.batch_size,
+        sampler=sampler,
+        drop_last=drop_last,
+        num_workers=num_workers,
+        collate_fn=collate,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=start_worker,
+        # Its own, though clips take nothing from it: how often a loader starts must not move the network's dropout.
+        generator=torch.Generator(),
+    )
+
+
+def validation_spec(spec: ClipSpec) -> ClipSpec:
+    """Return how validation clips are made: one for each recording, from its middle, with the depth to learn."""
+    single = {"num_test_clips": 1, "num_test_crops": 1, "target": spec.target}
+    return spec.for_tests().model_copy(update=single)
+
+
+def _cache_of(spec: ClipSpec, dataset: Dataset, config: RunConfig) -> WindowCache:
+    folder = Path(config.loader.cache_dir) if config.loader.cache_dir else None
+    return WindowCache("none", window_key=spec.window_key + _drawn_key(dataset, config), folder=folder)
 
 
 def _drawn_key(dataset: Dataset, config: RunConfig) -> str:
@@ -157,7 +200,8 @@ def free_memory_bytes() -> int:
     return 1 << 30
 
 
-def _start_worker(worker: int) -> None:
+def start_worker(worker: int) -> None:
+    """Leave a process that makes clips one thread."""
     # Processes share the cores already; threads inside them would only get into each other's way.
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -74,3 +74,17 @@ class TrainingModule(pl.LightningModule):
         factor = learning_rate_factor(self.config.schedule, lr=self.config.optimiser.lr, num_steps=num_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Bound the norm of all gradients together.
+
+        Lightning's own way refuses fused optimisers because they would undo the scaling of a float16 loss themselves;
+        neither of our precisions scales.
+        """
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)

@@ -4,7 +4,7 @@ run.yaml             the resolved config
 card.json            what anyone needs to use the weights
 weights.safetensors  the weights
 metrics.csv          a row per epoch
-last.ckpt, best.ckpt the whole state after the last epoch, and after the one of the best validation top-1
+last.ckpt, best.ckpt the whole state after the last epoch, and after the one of the best validation score
 """
 
 from __future__ import annotations
@@ -33,10 +33,25 @@ from torch import nn
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
 from mudra.errors import ConfigError, RunError
-from mudra.models import Complexity, FrameWiseNetConfig, measure_complexity
+from mudra.models import (
+    Complexity,
+    FrameWiseNet,
+    FrameWiseNetConfig,
+    FutureNet,
+    FutureNetConfig,
+    GestureNetConfig,
+    RecurrentFrameNet,
+    measure_complexity,
+)
 from mudra.training.callback import CurveWriter, TrainingProgress, read_curves
 from mudra.training.clip_dataset import derive_seed
 from mudra.training.config import RunConfig
+from mudra.training.dropout_ramp import DropoutRamp
+from mudra.training.frame_data import FrameData, refuse_unfit_clips
+from mudra.training.frame_module import FrameModule
+from mudra.training.frame_vote_module import FrameVoteModule
+from mudra.training.future_data import FutureData, find_drawer, resolve_future
+from mudra.training.future_module import FutureModule
 from mudra.training.init_from import read_origin, start_from
 from mudra.training.loaders import GestureData
 from mudra.training.module import GestureModule
@@ -72,11 +87,16 @@ class DryRun(NamedTuple):
 
 
 def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> RunConfig:
-    """Fill in what the data set decides: classes, channels and mirroring.
+    """Fill in what the data set decides: classes, channels, mirroring, and whether there is depth to learn.
 
     Raises:
-        ConfigError: If the network was told another number of channels than the clip's streams have.
+        ConfigError: If the network was told another number of channels than the clip's streams have, or has a decoder
+            and nothing to learn with it, or labels frames and the clips are of no use for that.
     """
+    if isinstance(config.model, FutureNetConfig):
+        return resolve_future(config)
+    if isinstance(config.model, FrameWiseNetConfig):
+        refuse_unfit_clips(config.clip, config.model)
     num_classes, channels = len(dataset.card.classes), config.clip.num_channels
     if config.model.num_classes not in (None, num_classes):
         tell(f"the head is built for the {num_classes} classes of {dataset.card.name}, not {config.model.num_classes}")
@@ -89,35 +109,54 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     if config.clip.mirror == "labels" and config.clip.augmentation.mirror_probability > 0:
         tell(dataset.card.explain_mirror())
     model = config.model.model_copy(update={"num_classes": num_classes, "in_channels": channels})
-    return config.model_copy(update={"model": model})
+    return _resolve_target(config.model_copy(update={"model": model}), dataset)
 
 
-def check_trainable(config: RunConfig) -> None:
-    """Refuse what builds and is counted, but has no way through the training loop yet.
-
-    Raises:
-        ConfigError: If the network labels frames: no data set brings labels of frames to a training batch.
-    """
-    if isinstance(config.model, FrameWiseNetConfig):
+def _resolve_target(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Refuse a decoder without depth; without a decoder, no depth is read."""
+    if not isinstance(config.model, GestureNetConfig) or config.model.decoder is None:
+        return config.model_copy(update={"clip": config.clip.model_copy(update={"target": None})})
+    if config.clip.target is None:
         raise ConfigError(
-            "the network labels every frame, and clips with one label each are all that can be trained on so far",
-            hint="choose a model that labels clips (mudra list recipes); `mudra cost` counts this one",
+            "the network has a decoder, which learns depth, and clip.target does not say which depth is 0 and which 1",
+            hint="for example clip.target={far_mm: 2000, reversed: true}; or leave the decoder out: model.decoder=null",
         )
+    train = dataset.recordings.get("train", ())
+    if train and not any(recording.path_of(Stream.DEPTH) for recording in train):
+        raise ConfigError(
+            f"the network has a decoder, which learns depth, and no training recording of {dataset.card.name} has any",
+            hint="give the recordings' depth files, or leave the decoder out: model.decoder=null",
+        )
+    return config
 
 
 def choose_task(network: nn.Module, config: RunConfig, dataset: Dataset, *, progress: Progress | None = None) -> Task:
     """Return the batches and the loss that a network of this kind is trained with."""
+    if isinstance(network, FutureNet):
+        return Task(FutureData(find_drawer(config), config), FutureModule(network, config))
+    if isinstance(network, FrameWiseNet):
+        return _label_frames(network, config, dataset, progress=progress)
     # A stream is no clip: a network that labels clips gets a clip for each of its segments.
-    clips = dataset.cut_segments()
-    return Task(
-        GestureData(clips, config, progress=progress),
-        GestureModule(network, config, num_classes=len(dataset.card.classes)),
-    )
+    clips, num_classes = dataset.cut_segments(), len(dataset.card.classes)
+    module: TrainingModule
+    if isinstance(network, RecurrentFrameNet):
+        module = FrameVoteModule(network, config, num_classes=num_classes)
+    else:
+        module = GestureModule(network, config, num_classes=num_classes)
+    return Task(GestureData(clips, config, progress=progress), module)
+
+
+def _label_frames(
+    network: FrameWiseNet, config: RunConfig, dataset: Dataset, *, progress: Progress | None = None
+) -> Task:
+    classes, idle = dataset.card.classes, dataset.card.idle_class
+    data = FrameData(dataset, config, judged=network.judged_frames(config.clip.num_frames), progress=progress)
+    module = FrameModule(network, config, num_classes=len(classes), idle=None if idle is None else classes.index(idle))
+    return Task(data, module)
 
 
 def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
     """Build everything, take one training step on the first batch, and throw it away."""
-    check_trainable(config)
     dataset = dataset.labelled()
     config = resolve(config, dataset, tell=tell)
     _seed_and_threads(config)
@@ -177,13 +216,12 @@ def train(
         The run folder. After Ctrl-C it holds the state after the last whole epoch.
 
     Raises:
-        ConfigError: If the network labels frames instead of clips.
+        ConfigError: As `resolve`.
         RunError: If `out` holds another run, there is nothing to resume, `config.init_from` is no run, or the loss is
             no number any more.
         ModelError: If no weight of `config.init_from` fits.
         KeyboardInterrupt: After Ctrl-C, once everything is written.
     """
-    check_trainable(config)
     dataset = dataset.labelled()
     config = _check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
     _seed_and_threads(config)
@@ -252,6 +290,8 @@ def _trainer(
 ) -> pl.Trainer:
     fitting = config.fitting
     callbacks: list[pl.Callback] = []
+    if fitting.dropout_ramp_steps:
+        callbacks.append(DropoutRamp(fitting.dropout_ramp_steps))
     if fitting.ema_decay > 0:
         callbacks.append(WeightAveraging(use_buffers=True, avg_fn=moving_average(fitting.ema_decay)))
     callbacks += [curves, TrainingProgress(curves, tell=tell)]
@@ -266,6 +306,7 @@ def _trainer(
         devices=1,
         precision=choose_precision(fitting.precision, accelerator=fitting.accelerator),
         max_epochs=fitting.epochs,
+        accumulate_grad_batches=fitting.accumulate,
         gradient_clip_val=fitting.gradient_clip_norm or None,
         callbacks=callbacks,
         logger=False,
@@ -321,18 +362,24 @@ def _write_results(
         for name, value in checkpoint["state_dict"].items()
         if name.startswith("network.")
     }
-    save_file(weights, out / "weights.safetensors")
     network = module.network
     network.load_state_dict(weights)
-    complexity = _complexity(network, config)
+    dropped = () if config.fitting.keep_decoder else tuple(_parts_of_training(network))
+    weights = {name: value for name, value in weights.items() if name.partition(".")[0] not in dropped}
+    save_file(weights, out / "weights.safetensors")
+    clip = config.clip.for_tests()
+    complexity = _complexity(network, config.model_copy(update={"clip": clip}))
     rows = read_curves(out / "metrics.csv")
     row = rows[-1] if keep == "last" else _best_row(rows, module)
     card = RunCard(
         classes=dataset.card.classes,
-        clip=config.clip,
+        idle_class=dataset.card.idle_class if isinstance(network, FrameWiseNet) else None,
+        clip=clip,
+        dropped_parts=dropped,
         depth=dataset.card.depth or RunCard.model_fields["depth"].default,
         flow_from=Stream.RGB if Stream.RGB in dataset.card.streams else Stream.DEPTH,
         fps=dataset.card.fps,
+        causal=isinstance(network, FrameWiseNet) and network.is_causal,
         dataset=dataset.card.name,
         recipe=config.recipe,
         parameters=complexity.parameters,
@@ -346,15 +393,21 @@ def _write_results(
     (out / "card.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")
 
 
+def _parts_of_training(network: nn.Module) -> list[str]:
+    """Return the names of the parts that a network has for training alone."""
+    return [name for name in getattr(network, "training_parts", ()) if getattr(network, name, None) is not None]
+
+
 def _best_row(rows: list[dict[str, float]], module: TrainingModule) -> dict[str, float]:
     sign = 1.0 if module.monitor_mode == "max" else -1.0
     return max(rows, key=lambda row: sign * row.get(module.monitor, -sign * math.inf))
 
 
 def _complexity(network: nn.Module, config: RunConfig) -> Complexity:
-    return measure_complexity(
-        network, num_frames=config.clip.num_frames, in_channels=config.clip.num_channels, size=config.clip.size
-    )
+    clip, channels = config.clip, config.clip.num_channels
+    if isinstance(network, FutureNet):
+        channels = network.in_channels + network.flow_channels
+    return measure_complexity(network, num_frames=clip.num_frames, in_channels=channels, size=clip.size)
 
 
 def versions() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec
+from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, DepthTarget
 from mudra.datasets import Dataset
 from mudra.errors import ClipError, VideoError
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate, derive_seed
@@ -109,6 +109,31 @@ def test_clips_are_stacked_into_a_batch(drawn: Dataset) -> None:
     assert batch.index_B.tolist() == [4, 9]
 
 
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_depth_to_learn_comes_beside_the_clip(drawn: Dataset, cache: CacheKind) -> None:
+    spec = SPEC.model_copy(update={"target": DepthTarget(far_mm=2000.0)})
+    clips, plain = clips_of(drawn, spec=spec, cache=cache), clips_of(drawn)
+    batch = collate([clips[4], clips[9]])
+    assert batch.depth_BTHW is not None
+    assert batch.measured_BTHW is not None
+    assert batch.depth_BTHW.shape == batch.measured_BTHW.shape == (2, 4, 24, 24)
+    target = clips[9].target
+    assert target is not None
+    assert torch.equal(batch.depth_BTHW[1], target.depth_THW)
+    assert torch.equal(batch.clip_BTCHW[0], plain[4].clip_TCHW)  # what the network sees stays colour
+    assert collate([plain[4]]).depth_BTHW is None
+
+
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_recordings_with_and_without_depth_go_into_one_batch(drawn: Dataset, cache: CacheKind) -> None:
+    some = [replace(r, depth_path=None) if k % 2 else r for k, r in enumerate(drawn.split("train"))]
+    spec = SPEC.model_copy(update={"target": DepthTarget(far_mm=2000.0)})
+    clips = clips_of(replace(drawn, recordings={"train": tuple(some)}), spec=spec, cache=cache)
+    measured_BTHW = collate([clips[k] for k in range(4)]).measured_BTHW
+    assert measured_BTHW is not None
+    assert measured_BTHW.flatten(1).any(dim=1).tolist() == [True, False, True, False]
+
+
 def test_seeds_differ_by_each_part_and_are_the_same_everywhere() -> None:
     assert derive_seed(0, 1, 2) == 14355605444384636  # a number that another machine must give too
     assert len({derive_seed(a, b, c) for a in range(4) for b in range(4) for c in range(-2, 4)}) == 96
@@ -151,3 +176,6 @@ def test_flow_alone_is_computed_from_colour_or_else_from_depth(drawn: Dataset) -
         assert list(found) == [Stream.DEPTH]
         assert isinstance(found[Stream.DEPTH], ArraySource)
         assert list(open_sources(drawn, recording, (Stream.DEPTH, Stream.RGB), stack)) == [Stream.DEPTH, Stream.RGB]
+        for path, expected in ((recording.depth_path, [Stream.RGB, Stream.DEPTH]), (None, [Stream.RGB])):
+            some = replace(recording, depth_path=path)
+            assert list(open_sources(drawn, some, (Stream.RGB,), stack, if_there=(Stream.DEPTH,))) == expected

@@ -35,6 +35,18 @@ def test_a_split_smaller_than_a_batch_is_not_lost(drawn: Dataset) -> None:
     assert len(batch.label_B) == 24
 
 
+def test_validation_clips_are_single_ones_from_the_middle_at_the_size_of_tests(drawn: Dataset) -> None:
+    changes = {"clip.test_size": [40, 40], "clip.crop": "corners", "clip.target": {"far_mm": 2000}}
+    views = {"clip.sampling": "segments", "clip.num_test_clips": 10, "clip.num_test_crops": 3}
+    data = data_of(drawn, {**changes, **views, "clip.test_clips": "random"})
+    (batch, *_) = data.val_dataloader()
+    assert batch.clip_BTCHW.shape[-2:] == batch.depth_BTHW.shape[-2:] == (40, 40)
+    single = data_of(drawn, {**changes, "clip.sampling": "segments"})
+    assert torch.equal(batch.clip_BTCHW, next(iter(single.val_dataloader())).clip_BTCHW)
+    (batch, *_) = data.train_dataloader()
+    assert batch.clip_BTCHW.shape[-2:] == batch.depth_BTHW.shape[-2:] == (32, 32)
+
+
 def test_without_a_validation_split_there_is_no_loader(drawn: Dataset) -> None:
     alone = replace(drawn, recordings={"train": drawn.recordings["train"]})
     assert data_of(alone).val_dataloader() == []

@@ -46,3 +46,14 @@ def test_the_rate_follows_the_schedule_batch_by_batch(monkeypatch: pytest.Monkey
         chosen["lr_scheduler"]["scheduler"].step()
     assert rates == pytest.approx([0.5, 0.5, 0.05, 0.05])
     assert chosen["lr_scheduler"]["interval"] == "step"
+
+
+def test_gradients_are_bounded_together_and_left_alone_without_a_bound() -> None:
+    made = Summing(nn.Linear(2, 1, bias=False), tiny_config())
+    weight = next(made.network.parameters())
+    optimiser = torch.optim.AdamW(made.network.parameters(), fused=True)
+    weight.grad = torch.tensor([[3.0, 4.0]])
+    made.configure_gradient_clipping(optimiser)
+    assert weight.grad.tolist() == [[3.0, 4.0]]
+    made.configure_gradient_clipping(optimiser, 0.5)
+    assert weight.grad.flatten().tolist() == pytest.approx([0.3, 0.4], abs=1e-5)

@@ -19,13 +19,14 @@ from torch import Tensor
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
 from mudra.errors import ConfigError, RunError
-from mudra.models import FrameWiseNetConfig
+from mudra.models import FrameWiseNetConfig, GestureNet, GestureNetConfig
+from mudra.serving import load
 from mudra.training import RunConfig, dry_run, train, versions
 from mudra.training.callback import read_curves
 from mudra.training.module import GestureModule
 from mudra.training.train import choose_precision, resolve
 from mudra.types import Batch
-from tests.fixtures.run import tiny_config
+from tests.fixtures.run import depth_config, tiny_config
 
 # Everything that has a state of its own: dropout, augmentation, an average of the weights, momentum, a schedule.
 STATEFUL = {
@@ -302,6 +303,91 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epoch_before(
     run(tmp_path / "run", drawn, {"fitting.gradient_clip_norm": 1.0}, resume=True)
 
 
+# Depth that is learned and not seen
+
+
+def run_with_depth(out: Path, dataset: Dataset, changes: Mapping[str, Any] | None = None, **arguments: Any) -> Path:
+    return train(depth_config(changes), dataset, out, tell=silent, **arguments)
+
+
+def test_a_saved_run_is_without_its_decoder(tmp_path: Path, drawn: Dataset) -> None:
+    out = run_with_depth(tmp_path / "run", drawn, {"clip.test_size": [40, 40]})
+    assert not any(name.startswith("decoder") for name in weights(out))
+    card = RunCard.model_validate_json((out / "card.json").read_text(encoding="utf-8"))
+    assert card.dropped_parts == ("decoder",)
+    assert (card.clip.target, card.clip.size, card.clip.crop) == (None, (40, 40), "square")
+    rows = read_curves(out / "metrics.csv")
+    names = {f"{split}_{part}_loss" for split in ("train", "validation") for part in ("local", "global")}
+    assert names <= rows[-1].keys()
+    assert rows[-1]["train_local_loss"] < rows[0]["train_local_loss"]
+    predictor = load(out)
+    assert isinstance(predictor.network, GestureNet)
+    assert predictor.network.decoder is None
+    assert card.parameters == sum(p.numel() for p in predictor.network.parameters())
+    # The config is the run's own, with which it can be repeated; the checkpoint has what going on needs.
+    config = RunConfig.from_yaml(out / "run.yaml").model
+    assert isinstance(config, GestureNetConfig)
+    assert config.decoder is not None
+    state = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
+    assert any(name.startswith("network.decoder") for name in state)
+
+
+def test_the_decoder_is_kept_on_request(tmp_path: Path, drawn: Dataset) -> None:
+    dropped = run_with_depth(tmp_path / "dropped", drawn)
+    kept = run_with_depth(tmp_path / "kept", drawn, {"fitting.keep_decoder": True})
+    predictor = load(kept)
+    assert isinstance(predictor.network, GestureNet)
+    assert predictor.network.decoder is not None
+    clip_BTCHW = torch.randn(1, 4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(predictor.network(clip_BTCHW), load(dropped).network(clip_BTCHW))
+    with torch.inference_mode():
+        assert predictor.network.forward_training(clip_BTCHW).masks.local_BTHW is not None
+
+
+def test_a_run_with_a_decoder_goes_on_as_if_nothing_had_happened(tmp_path: Path, drawn: Dataset) -> None:
+    changes = {"schedule": "constant", "fitting.ema_decay": 0.9, "fitting.keep_decoder": True}
+    whole = run_with_depth(tmp_path / "whole", drawn, {**changes, "fitting.epochs": 2})
+    parts = run_with_depth(tmp_path / "parts", drawn, {**changes, "fitting.epochs": 1})
+    assert same(whole, run_with_depth(parts, drawn, {**changes, "fitting.epochs": 2}, resume=True))
+
+
+def test_fine_tuning_starts_the_decoder_afresh_unless_it_was_kept(tmp_path: Path, drawn: Dataset) -> None:
+    for keep, expected in ((False, True), (True, False)):
+        out = run_with_depth(tmp_path / f"first {keep}", drawn, {"fitting.epochs": 1, "fitting.keep_decoder": keep})
+        changes = {"fitting.epochs": 1, "init_from": str(out), "seed": 4}
+        again = run_with_depth(tmp_path / f"second {keep}", drawn, changes)
+        card = RunCard.model_validate_json((again / "card.json").read_text(encoding="utf-8"))
+        assert any("new: decoder" in line for line in card.made_with["init_from"]) is expected
+
+
+def test_how_windows_are_kept_does_not_change_what_is_learned_of_depth(tmp_path: Path, drawn: Dataset) -> None:
+    changes = {"fitting.epochs": 1, "clip.augmentation.rotation_deg": 10, "loader.cache_dir": str(tmp_path / "cache")}
+    runs = [
+        run_with_depth(tmp_path / cache, drawn, {**changes, "loader.cache": cache})
+        for cache in ("memory", "none", "disk")
+    ]
+    assert same(runs[0], runs[1])
+    assert same(runs[0], runs[2])
+
+
+def test_a_decoder_without_depth_to_learn_is_refused(drawn: Dataset) -> None:
+    with pytest.raises(
+        ConfigError, match=r"clip\.target does not say which depth is 0.*\n  hint: for example clip\.tar"
+    ):
+        resolve(depth_config({"clip.target": None}), drawn, tell=silent)
+    colour = tuple(replace(recording, depth_path=None) for recording in drawn.split("train"))
+    with pytest.raises(
+        ConfigError, match=r"no training recording of synthetic has any\n  hint: .* model\.decoder=null"
+    ):
+        resolve(depth_config(), replace(drawn, recordings={"train": colour}), tell=silent)
+
+
+def test_without_a_decoder_no_depth_is_read(drawn: Dataset) -> None:
+    assert resolve(depth_config({"model.decoder": None}), drawn, tell=silent).clip.target is None
+    assert resolve(depth_config(), drawn, tell=silent).clip.target is not None
+
+
 # The rest
 
 
@@ -342,10 +428,19 @@ def test_versions_do_without_a_checkout(monkeypatch: pytest.MonkeyPatch) -> None
     assert versions()["commit"] == ""
 
 
-def test_a_network_that_labels_frames_is_refused_before_anything_is_written(drawn: Dataset, tmp_path: Path) -> None:
+def test_clips_of_no_use_to_a_network_that_labels_frames_are_refused_before_anything_is_written(
+    drawn: Dataset, tmp_path: Path
+) -> None:
     config = tiny_config().model_copy(update={"model": FrameWiseNetConfig(width=0.25)})
-    with pytest.raises(ConfigError, match="labels every frame"):
+    with pytest.raises(ConfigError, match="spreads frames over a whole stream"):
         train(config, drawn, tmp_path / "run", tell=silent)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(ConfigError, match="labels every frame"):
+    with pytest.raises(ConfigError, match="spreads frames over a whole stream"):
         dry_run(config, drawn, tell=silent)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "float32"])
+def test_gradients_are_clipped_in_every_precision(tmp_path: Path, drawn: Dataset, precision: str) -> None:
+    changes = {"fitting.precision": precision, "fitting.epochs": 1}
+    plain = run(tmp_path / "plain", drawn, changes)
+    assert not same(plain, run(tmp_path / "clipped", drawn, {**changes, "fitting.gradient_clip_norm": 1e-12}))
