@@ -1,19 +1,35 @@
 """Fan et al. 2021, section IV-B: the networks, and how the paper trains and tests them.
 
 What the paper leaves silent (no dropout, largest gradient norm of 20, ImageNet's mean and deviation, first values of
-the dense layer) is after the released code of Wang et al. 2021, from which it starts.
+the dense layer, several learning rates, the 13 places of corner crops) is after the released code of Wang et al. 2021,
+from which it starts. Depth is its grey level over 255: the readers of the three sets spread the levels over four
+metres, and `DepthTarget` gathers them again.
+
+Judged is the mean softmax of three crops of 256x256 of each of ten clips whose frames are drawn as in training. For one
+clip and one crop: clip.num_test_clips=1 clip.num_test_crops=1. Wang et al. 2021 stretch EgoGesture's frames instead, in
+training and in tests: clip.crop=stretched_corners clip.num_test_crops=1 clip.test_size=null.
 """
 
 from __future__ import annotations
 
-from mudra.backbones import ActionConfig, AnyBackboneConfig, Res2NetConfig, ResNetConfig, TemporalShiftConfig
-from mudra.clips import Augmentation, ClipSpec, RgbChannels, SegmentSampling
-from mudra.heads import ConsensusConfig, MultiScaleDecoderConfig
+from mudra.backbones import (
+    ActionConfig,
+    AnyBackboneConfig,
+    C3DConfig,
+    I3DConfig,
+    Res2NetConfig,
+    ResNetConfig,
+    ResNeXt3DConfig,
+    TemporalShiftConfig,
+)
+from mudra.clips import Augmentation, ClipSpec, DepthTarget, RgbChannels, SegmentSampling
+from mudra.heads import ConsensusConfig, DenseClassifierConfig, MultiScaleDecoderConfig
 from mudra.models import GestureNetConfig
 from mudra.training import FittingConfig, LoaderConfig, RunConfig, SgdConfig, StepsConfig
 
 EGOGESTURE_CLASSES, NVGESTURE_CLASSES, ISOGD_CLASSES = 83, 25, 249
-NUM_FRAMES, SIZE_PX = 8, 224
+NUM_FRAMES, SIZE_PX, TEST_SIZE_PX = 8, 224, 256
+CROP_SCALES = (1.0, 7 / 8, 3 / 4, 2 / 3)
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # in levels of 0 to 255, as torchvision's weights were trained
 IMAGENET_DEVIATION = (58.395, 57.12, 57.375)
 
@@ -22,10 +38,31 @@ ACTION = ResNetConfig(temporal_module=ActionConfig())
 TEA = Res2NetConfig(temporal="tea")
 MSD = MultiScaleDecoderConfig()
 
+# The 3-D networks that the paper's tables compare with, by its sources; each with the clips of its own paper.
+# C3D: 65.6 M parameters come out for 32 frames of 112x112 under two dense layers of 2,048 features, at 83 classes.
+C3D = GestureNetConfig(
+    backbone=C3DConfig(initialisation="he_normal"),
+    cells=(),
+    top=None,
+    head=DenseClassifierConfig(grid=(2, 4, 4), hidden_features=(2048, 2048), initialisation="he_normal"),
+)
+RESNEXT = GestureNetConfig(backbone=ResNeXt3DConfig(depth=101), cells=(), top=None)
+I3D = GestureNetConfig(backbone=I3DConfig(), cells=(), top=None)
+SMALL_PX = 112
+C3D_FRAMES = RESNEXT_FRAMES = 32
+I3D_FRAMES = 64
+
 
 def make_network(backbone: AnyBackboneConfig, decoder: MultiScaleDecoderConfig | None = None) -> GestureNetConfig:
     """Return a 2-D network whose frames are classified one by one and averaged."""
     return GestureNetConfig(backbone=backbone, cells=(), top=None, head=ConsensusConfig(), decoder=decoder)
+
+
+def see_clips(config: RunConfig, *, num_frames: int, side_px: int) -> RunConfig:
+    """Return a run with clips of another length and size, and of no other size in tests."""
+    return config.with_overrides(
+        {"clip.num_frames": num_frames, "clip.size": [side_px, side_px], "clip.test_size": None}
+    )
 
 
 def train_on_egogesture(model: GestureNetConfig) -> RunConfig:
@@ -52,10 +89,13 @@ def _make_run(model: GestureNetConfig, *, num_classes: int, epochs: int, drops: 
         num_frames=NUM_FRAMES,
         size=(SIZE_PX, SIZE_PX),
         sampling=SegmentSampling(),
+        max_frames=128,
+        crop="corners",
+        crop_scales=CROP_SCALES,
+        test_size=(TEST_SIZE_PX, TEST_SIZE_PX),
         rgb=RgbChannels(mean=IMAGENET_MEAN, divisor=IMAGENET_DEVIATION),
         mirror="never",
         augmentation=Augmentation(
-            scale=(1.0, 1.5),
             brightness=0.8,
             contrast=0.8,
             saturation=0.8,
@@ -63,14 +103,16 @@ def _make_run(model: GestureNetConfig, *, num_classes: int, epochs: int, drops: 
             colour_probability=0.4,
             mirror_probability=0.0,
         ),
+        target=DepthTarget() if model.decoder is not None else None,
         num_test_clips=10,
+        test_clips="random",
         num_test_crops=3,
     )
     return RunConfig(
         model=model.model_copy(update={"num_classes": num_classes}),
         clip=clip,
         loader=LoaderConfig(batch_size=16),
-        optimiser=SgdConfig(lr=0.0025, momentum=0.9, weight_decay=1e-5),
+        optimiser=SgdConfig(lr=0.0025, momentum=0.9, weight_decay=1e-5, groups="tsn"),
         schedule=StepsConfig(drops=tuple(epoch / epochs for epoch in drops), factor=0.1),
         fitting=FittingConfig(epochs=epochs, gradient_clip_norm=20.0, precision="float32"),
     )

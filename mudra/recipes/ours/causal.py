@@ -1,7 +1,7 @@
 """ours/causal/...: the recurrent networks of Pigou et al. 2015 for live use, one direction and no look ahead.
 
-Data: as pigou2015/table1.
-Run:  mudra cost ours/causal/temporal_conv_lstm
+Data: as pigou2015/table1; the rest of the protocol too.
+Run:  mudra train ours/causal/temporal_conv_lstm data.kind=montalbano data.root=...
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ours/frame_wise: a label for every frame as it comes; residual units with causal temporal convolutions, then an LSTM.
 
-Data: left open; any that labels frames.
-Run:  mudra cost ours/frame_wise
+Data: left open; any of streams.
+Run:  mudra train ours/frame_wise data.kind=segments data.path=segments.csv
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def frame_wise() -> RunConfig:
         clip=ClipSpec(
             num_frames=64,
             size=(64, 64),
-            sampling=DenseSampling(),
+            sampling=DenseSampling(time_scale=(1 / 1.2, 1.2)),
             mirror="never",
             augmentation=Augmentation(
                 rotation_deg=10.0,

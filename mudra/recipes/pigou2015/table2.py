@@ -1,9 +1,8 @@
 """Pigou et al. 2015, Table 2: temporal convolutions and LSTM on other views of Montalbano.
 
 Paper: Beyond Temporal Pooling: Recurrence and Temporal Convolutions for Gesture Recognition in Video, arXiv:1506.01911.
-Data:  Montalbano (ChaLearn Looking at People 2014, track 3), left open; cropped around the person, or the middle
-    480x480 pixels, as the row says.
-Run:   mudra cost pigou2015/table2/cropped_rgbd
+Data:  Montalbano (ChaLearn Looking at People 2014, track 3): data.kind=montalbano data.root=...
+Run:   mudra train pigou2015/table2/cropped_rgb data.kind=montalbano data.root=...
 Cost:  not yet run. Without training: mudra cost pigou2015/table2/cropped_rgb
 Differs from the paper: as Table 1.
 """
@@ -20,7 +19,9 @@ from mudra.training import RunConfig
 def _rgb_alone() -> RunConfig:
     model = table1.temporal_conv_lstm().model
     assert isinstance(model, FrameWiseNetConfig)
-    return train_on_montalbano(model, num_frames=table1.FRAGMENT_FRAMES, lr=3e-4, with_depth=False)
+    return train_on_montalbano(
+        model, num_frames=table1.FRAGMENT_FRAMES, fitting=table1.TEMPORAL_CONV_LSTM, with_depth=False
+    )
 
 
 @row(source="Table 2, row 5", paper=(Expected("jaccard", 0.842, table1.WHERE),))

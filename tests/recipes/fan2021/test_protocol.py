@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from mudra.backbones import ResNetConfig
+from mudra.datasets import egogesture, isogd, nvgesture
 from mudra.heads import ConsensusConfig
 from mudra.recipes.fan2021.protocol import (
     ACTION,
@@ -41,16 +43,30 @@ def test_classes_epochs_and_drops(build: object, num_classes: int, epochs: int, 
 def test_all_share_sampling_optimiser_and_tests() -> None:
     for build, *_ in RUNS:
         config = build(make_network(TSM))
-        assert config.optimiser == SgdConfig(lr=0.0025, momentum=0.9, weight_decay=1e-5)
+        assert config.optimiser == SgdConfig(lr=0.0025, momentum=0.9, weight_decay=1e-5, groups="tsn")
         assert (config.loader.batch_size, config.fitting.gradient_clip_norm) == (16, 20.0)
         clip = config.clip
         assert (clip.num_frames, clip.size, clip.sampling.kind, clip.mirror) == (8, (224, 224), "segments", "never")
-        assert (clip.num_test_clips, clip.num_test_crops) == (10, 3)
+        assert (clip.crop, clip.crop_scales) == ("corners", (1.0, 7 / 8, 3 / 4, 2 / 3))
+        assert (clip.num_test_clips, clip.test_clips, clip.num_test_crops) == (10, "random", 3)
+        tests = clip.for_tests()
+        assert (tests.size, tests.crop, len(tests.test_views)) == ((256, 256), "square", 30)
         jitter = clip.augmentation
         assert (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue) == (0.8, 0.8, 0.8, 0.2)
-        assert (jitter.colour_probability, jitter.mirror_probability, jitter.scale) == (0.4, 0.0, (1.0, 1.5))
+        assert (jitter.colour_probability, jitter.mirror_probability, jitter.scale) == (0.4, 0.0, (1.0, 1.0))
         assert [round(mean / 255.0, 3) for mean in clip.rgb.mean] == [0.485, 0.456, 0.406]
         assert [round(divisor / 255.0, 3) for divisor in clip.rgb.divisor] == [0.229, 0.224, 0.225]
+
+
+def test_depth_is_the_grey_level_over_255_where_a_decoder_learns_it() -> None:
+    for build, *_ in RUNS:
+        assert build(make_network(ACTION)).clip.target is None
+        target = build(make_network(ACTION, MSD)).clip.target
+        levels = torch.tensor([1.0, 100.0, 255.0])
+        seen = torch.stack([levels * egogesture.DEPTH.mm_per_level, torch.ones(3)], dim=1).view(3, 2, 1, 1)
+        assert target is not None
+        assert torch.allclose(target.apply(seen).depth_THW.flatten(), levels / 255.0)
+    assert egogesture.DEPTH == nvgesture.DEPTH == isogd.DEPTH
 
 
 def test_egogesture_alone_starts_from_imagenet() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mudra.clips import DepthTarget
 from mudra.heads import MultiScaleDecoderConfig
 from mudra.recipes import find_recipe, list_recipes
 
@@ -23,4 +24,6 @@ def test_rows_are_table_ones_with_a_decoder(plain: str) -> None:
     with_decoder, without = find_recipe(f"fan2021/table4/{plain}_msd"), find_recipe(f"fan2021/table1/{plain}")
     assert with_decoder.model.decoder == MultiScaleDecoderConfig()
     model = with_decoder.model.model_copy(update={"decoder": None})
-    assert with_decoder.model_copy(update={"model": model, "recipe": without.recipe}) == without
+    assert with_decoder.clip.target == DepthTarget()
+    clip = with_decoder.clip.model_copy(update={"target": None})
+    assert with_decoder.model_copy(update={"model": model, "clip": clip, "recipe": without.recipe}) == without

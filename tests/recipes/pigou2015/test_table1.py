@@ -92,3 +92,24 @@ def test_learning_rates_are_those_that_ran() -> None:
     slow = {"max_pooling", "temporal_conv", "temporal_conv_lstm"}
     rates = {short(found): found.build().optimiser.lr for found in ROWS}
     assert rates == {name: 3e-4 if name in slow else 1e-3 for name in PAPER}
+
+
+def test_rates_rise_and_dropout_ramps_as_they_did() -> None:
+    # Updates of the rise and its start; updates of the ramp; fragments at once.
+    expected = {
+        "single_frame": (0, 1e-4, 0, 8),
+        "max_pooling": (10, 1e-4, 0, 8),
+        "mean_pooling": (10, 1e-4, 0, 8),
+        "temporal_conv": (500, 3e-6, 500, 8),
+        "rnn": (100, 3e-7, 0, 8),
+        "lstm": (0, 1e-4, 0, 8),
+        "temporal_conv_lstm": (10, 1e-4, 200, 4),
+    }
+    for found in ROWS:
+        config = found.build()
+        schedule = config.schedule
+        assert schedule.kind == "decay"
+        numbers = (schedule.warmup_steps, schedule.start_lr, config.fitting.dropout_ramp_steps)
+        assert (*numbers, config.loader.batch_size) == expected[short(found)]
+        assert schedule.decay == 1e-4
+        assert {part.dropout for part in (config.model, config.model.head)} == {0.5}
