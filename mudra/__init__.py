@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from mudra.models import measure_complexity as measure_complexity
     from mudra.recipes import find_recipe as find_recipe
     from mudra.serving import Predictor as Predictor
+    from mudra.serving import Segmenter as Segmenter
     from mudra.serving import load as load
+    from mudra.serving import load_segmenter as load_segmenter
     from mudra.training import RunConfig as RunConfig
     from mudra.training import train as train
     from mudra.types import Frames as Frames
@@ -48,7 +50,7 @@ _HOMES = {
     "errors": ("MudraError",),
     "models": ("GestureNet", "measure_complexity"),
     "recipes": ("find_recipe",),
-    "serving": ("Predictor", "load"),
+    "serving": ("Predictor", "Segmenter", "load", "load_segmenter"),
     "training": ("RunConfig", "train"),
     "types": ("Frames", "Prediction", "Recording", "Stream"),
     "video": ("open_camera", "open_frames", "open_video", "write_depth", "write_video"),

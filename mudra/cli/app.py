@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from mudra.cli import cost, data, demo, evaluate, explain, fuse, listing, predict, score, train
+from mudra.cli import cost, data, demo, evaluate, explain, fuse, listing, predict, score, segment, train, tune
 from mudra.errors import MudraError
 
 STOPPED = 130  # exit code after Ctrl-C
@@ -27,6 +27,8 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("segment")(segment.segment)
+app.command("tune")(tune.tune)
 app.command("explain")(explain.explain)
 app.command("fuse")(fuse.fuse)
 app.command("score")(score.score)

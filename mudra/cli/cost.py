@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
 from mudra.errors import ConfigError, nearest_name
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mudra.cells import CellCost
+    from mudra.training import RunConfig
 
 PAPER_MAP = "28x28"  # Zhang et al. 2018, figure 1: the maps that the recurrent layers see
 
@@ -52,15 +55,13 @@ def _show_recipe(recipe: str, overrides: list[str], *, as_json: bool) -> None:
 
     config = find_config(recipe, overrides, tell=lambda line: None)
     clip = config.clip
-    updates = {"in_channels": clip.num_channels}
-    if config.model.num_classes is None:
-        updates["num_classes"] = len(config.data.build().card.classes) if config.data is not None else 10
-    network = config.model.model_copy(update=updates).build()
-    counted = measure_complexity(network, num_frames=clip.num_frames, in_channels=clip.num_channels, size=clip.size)
+    network, channels, says = _build(config)
+    counted = measure_complexity(network, num_frames=clip.num_frames, in_channels=channels, size=clip.size)
     if as_json:
-        typer.echo(json.dumps({**counted.to_json(), "num_classes": network.num_classes}, indent=2))
+        typer.echo(json.dumps({**counted.to_json(), **says}, indent=2))
         return
-    typer.echo(f"{recipe}: {clip.num_frames} frames of {clip.size[1]}x{clip.size[0]}, {network.num_classes} classes")
+    told = f"{says['num_classes']} classes" if "num_classes" in says else f"{says['num_frames_out']} frames predicted"
+    typer.echo(f"{recipe}: {clip.num_frames} frames of {clip.size[1]}x{clip.size[0]}, {told}")
     typer.echo(f"{'part':<12}{'parameters':>14}{'MAC per clip':>18}")
     for part in {**counted.parameters_by_part, **counted.macs_by_part}:
         parameters, macs = counted.parameters_by_part.get(part, 0), counted.macs_by_part.get(part, 0)
@@ -73,6 +74,30 @@ def _show_recipe(recipe: str, overrides: list[str], *, as_json: bool) -> None:
         parts = ", ".join(counted.training_parameters_by_part)
         alone = sum(counted.training_parameters_by_part.values())
         typer.echo(f"in training alone ({parts}): {alone:,} parameters, {counted.training_macs:,} MAC per clip")
+
+
+class _Built(NamedTuple):
+    """A recipe's network, the channels that it sees, and what its answer consists of."""
+
+    network: nn.Module
+    channels: int
+    says: dict[str, int]
+
+
+def _build(config: RunConfig) -> _Built:
+    from mudra.models import FutureNetConfig
+    from mudra.training.future_data import fill_future
+
+    model, channels = config.model, config.clip.num_channels
+    if isinstance(model, FutureNetConfig):
+        future = fill_future(config)
+        channels = future.in_channels + future.flow_channels
+        return _Built(future.build(), channels, {"num_frames_out": future.num_frames_out})
+    num_classes = model.num_classes
+    if num_classes is None:
+        num_classes = len(config.data.build().card.classes) if config.data is not None else 10
+    filled = model.model_copy(update={"in_channels": channels, "num_classes": num_classes})
+    return _Built(filled.build(), channels, {"num_classes": num_classes})
 
 
 def _show_cell(name: str, overrides: list[str], *, map_size: str, as_json: bool) -> None:

@@ -22,11 +22,23 @@ def evaluate(
 ) -> None:
     """Judge a run on labelled recordings: report.html, predictions.csv and scores.json.
 
+    A run that labels frames is judged on streams: report.html with timelines, events.csv and scores.json.
+    A run that predicts frames is judged on clips drawn from its own data: scores.json by speed, future.png.
+
     \b
     Example: mudra evaluate runs/mine --split validation
              mudra evaluate runs/mine --data other_people --split test --out results
     """
     from mudra.cli.common import find_dataset, open_sources_of, show_progress
+    from mudra.cli.future import evaluate_future, predicts_frames
+    from mudra.cli.stream import evaluate_run_on_streams, labels_frames
+
+    if predicts_frames(run):
+        evaluate_future(run, data=data, split=split, out=out, as_json=as_json)
+        return
+    if labels_frames(run):
+        evaluate_run_on_streams(run, data=data, split=split, out=out, as_json=as_json, facts_of=_facts)
+        return
     from mudra.serving import evaluate as judge
     from mudra.serving import load, write_evaluation
     from mudra.training import RunConfig
@@ -34,7 +46,8 @@ def evaluate(
 
     predictor = load(run)
     config = RunConfig.from_yaml(run / "run.yaml")
-    dataset = find_dataset(data, config, predictor.classes)
+    # Of an uncut stream, each segment is a clip, as in training.
+    dataset = find_dataset(data, config, predictor.classes).cut_segments()
     recordings = dataset.split(split)
     opener = open_sources_of(dataset, predictor.card.clip.streams)
     curves_path = run / "metrics.csv"

@@ -32,20 +32,35 @@ def explain(
     depth: Path = typer.Option(None, "--depth", help="The depth of a single colour file, for runs on both."),
     start_s: float = typer.Option(None, "--start", help="Look only at what comes after this many seconds."),
     end_s: float = typer.Option(None, "--end", help="Look only at what comes before this many seconds."),
+    beside: Path = typer.Option(
+        None, "--beside", help="For runs that label frames: another such run, drawn on the same frames."
+    ),
 ) -> None:
     """Show why a run names a gesture: most active maps, gates, attention and Grad-CAM over the frames.
 
-    Each file gets a folder with sheet.png, overlay.mp4, gates.csv and explanation.json. One bad file does not stop the
+    Each file gets a folder with sheet.png, overlay.mp4, gates.csv and explanation.json; from a run that labels frames,
+    motion.png, motion.mp4 and motion.json: the most active maps of its first layers. One bad file does not stop the
     others; the exit code is then 1.
 
     Example: mudra explain runs/mine hand.mp4 --out explained
     """
     from mudra.cli.common import show_progress
+    from mudra.cli.motion import explain_motion
     from mudra.cli.predict import expand_paths
+    from mudra.cli.stream import labels_frames
     from mudra.errors import ConfigError, ModelError, MudraError, nearest_name
     from mudra.serving import explain as explain_file
     from mudra.serving import load
 
+    if labels_frames(run):
+        if label is not None:
+            raise ConfigError("--label asks about one answer for a clip; the run labels frames", hint="leave it out")
+        explain_motion(
+            run, paths, beside=beside, out=out, rule=rule.value, depth=depth, span_s=(start_s, end_s), as_json=as_json
+        )
+        return
+    if beside is not None:
+        raise ConfigError("--beside is for runs that label frames; this one names clips", hint="leave it out")
     files, num_empty = expand_paths(paths)
     if depth is not None and len(files) + num_empty != 1:
         raise ConfigError(f"--depth belongs to one colour file, {len(files)} came", hint="explain one file at a time")
@@ -54,7 +69,7 @@ def explain(
         raise ModelError(f"{run} knows no class {label!r}", hint=nearest_name(label, predictor.classes))
     failed = num_empty
     with show_progress() as progress:
-        for number, (path, folder) in enumerate(zip(files, _folders(files, out), strict=True), start=1):
+        for number, (path, folder) in enumerate(zip(files, name_folders(files, out), strict=True), start=1):
             try:
                 found = explain_file(
                     predictor, path, out=folder, depth=depth, span_s=(start_s, end_s), label=label, rule=rule.value
@@ -70,7 +85,7 @@ def explain(
         raise typer.Exit(1)
 
 
-def _folders(files: list[Path], out: Path) -> list[Path]:
+def name_folders(files: list[Path], out: Path) -> list[Path]:
     """Return a folder for each file, named after it, and after the folder it lies in where two are called alike."""
     stems = [path.stem for path in files]
     names = [path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}-{path.stem}" for path in files]

@@ -40,7 +40,8 @@ def fuse(
     given = None if weights is None else _numbers(weights)
     predictors = {run: load(run) for run in runs}
     first = predictors[runs[0]]
-    dataset = find_dataset(data, RunConfig.from_yaml(runs[0] / "run.yaml"), first.classes)
+    # Of an uncut stream, each segment is a clip, as in training.
+    dataset = find_dataset(data, RunConfig.from_yaml(runs[0] / "run.yaml"), first.classes).cut_segments()
     members = [
         Member(name, predictors[run], open_sources_of(dataset, predictors[run].card.clip.streams))
         for name, run in zip(_names(runs), runs, strict=True)

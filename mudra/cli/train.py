@@ -29,6 +29,7 @@ def train(
              mudra train ours/small data=synthetic fitting.epochs=5 seed=1
     """
     from mudra.cli.common import find_config, open_dataset, show_progress, without_damaged
+    from mudra.cli.future import predicts_frames
     from mudra.training import dry_run
     from mudra.training import train as fit
 
@@ -51,7 +52,8 @@ def train(
             typer.echo(_what_is_kept(folder), err=True)
             raise
     typer.echo(f"run folder: {folder}")
-    typer.echo(f"next: mudra evaluate {folder} --split validation; mudra predict {folder} FILE")
+    evaluate = f"mudra evaluate {folder} --split validation"
+    typer.echo(f"next: {evaluate}" + ("" if predicts_frames(folder) else f"; mudra predict {folder} FILE"))
 
 
 def _name_of(what: str) -> str:

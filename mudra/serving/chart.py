@@ -110,15 +110,15 @@ def draw_curves(curves: Sequence[Mapping[str, Any]]) -> str | None:
 
     Args:
         curves: Rows of a run's `metrics.csv`, values as numbers or as text; what is empty or no number is left out. A
-            column belongs to the panel that its name says (`loss` or `nll`; `top1`, `top5` or `accuracy`; `lr`); other
-            columns are not drawn. Of several values in one epoch the last counts.
+            column belongs to the panel that its name says (`loss` or `nll`; `top1`, `top5`, `accuracy` or `jaccard`;
+            `lr`); other columns are not drawn. Of several values in one epoch the last counts.
 
     Returns:
         The SVG, or None if no row holds anything to draw.
     """
     panels = {
         "loss": _series(curves, ("loss", "nll")),
-        "accuracy": _series(curves, ("top1", "top5", "accuracy", "acc")),
+        "accuracy": _series(curves, ("top1", "top5", "accuracy", "acc", "jaccard")),
         "learning rate": _series(curves, ("lr",)),
     }
     filled = {title: series for title, series in panels.items() if series}

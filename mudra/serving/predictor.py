@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, RunCard, View
 from mudra.errors import ClipError, ModelError, RunError, VideoError
-from mudra.models import AnyModelConfig
+from mudra.models import AnyModelConfig, FrameWiseNet, FutureNet
 from mudra.types import DepthFormat, Frames, Prediction, Ranked, Recording, Stream
 from mudra.video import open_recording
 
@@ -187,12 +187,45 @@ class Predictor:
         return reader
 
 
+class LoadedRun(NamedTuple):
+    """What a run folder holds.
+
+    Args:
+        network: With its weights.
+        card: What the run says of itself.
+    """
+
+    network: nn.Module
+    card: RunCard
+
+
 def load(run: str | Path, *, device: str | None = None) -> Predictor:
-    """Load a run folder.
+    """Load a run folder whose network names clips.
 
     Args:
         run: The folder: `run.yaml`, `card.json` and `weights.safetensors`.
         device: Where the network computes; None for the GPU if there is one.
+
+    Raises:
+        RunError: If a file is missing or damaged, or the network labels the frames of streams instead.
+        ModelError: If the weights do not fit the network.
+    """
+    network, card = read_run(run)
+    if isinstance(network, FrameWiseNet):
+        raise RunError(
+            f"{run}: its network labels every frame of a stream, and names no clips",
+            hint=f"mudra segment {run} FILE finds what happens when; in Python, mudra.load_segmenter",
+        )
+    if isinstance(network, FutureNet):
+        raise RunError(
+            f"{run}: its network predicts frames, and names no clips",
+            hint=f"mudra evaluate {run} shows what it predicts; in Python, mudra.serving.load_future",
+        )
+    return Predictor(network, card, device=device)
+
+
+def read_run(run: str | Path) -> LoadedRun:
+    """Read a run folder of any kind.
 
     Raises:
         RunError: If a file is missing or damaged.
@@ -209,6 +242,8 @@ def load(run: str | Path, *, device: str | None = None) -> Predictor:
     card = read_card(run)
     try:
         model = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["model"]
+        # What training alone used is in the config, with which the run can be repeated, and not in the weights.
+        model = {**model, **dict.fromkeys(card.dropped_parts)}
         network = TypeAdapter(AnyModelConfig).validate_python(model).build()
         weights = load_file(run / "weights.safetensors")
     except (yaml.YAMLError, KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
@@ -217,12 +252,12 @@ def load(run: str | Path, *, device: str | None = None) -> Predictor:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise ModelError(f"{run}: the weights do not fit the network of run.yaml: {error}") from None
-    if network.num_classes != len(card.classes):
+    if not isinstance(network, FutureNet) and network.num_classes != len(card.classes):
         raise ModelError(
             f"{run}: card.json names {len(card.classes)} classes, the network has {network.num_classes}",
             hint="the files of two runs are mixed; copy one run's folder whole",
         )
-    return Predictor(network, card, device=device)
+    return LoadedRun(network, card)
 
 
 def read_card(run: Path) -> RunCard:

@@ -96,12 +96,12 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = percent
     page = environment.get_template("report.html").render(
         title=title,
         sentences=describe(scores, card=card),
         scores=scores,
-        facts=[(name, _as_entries(value)) for name, value in card.items() if value is not None],
+        facts=[(name, as_entries(value)) for name, value in card.items() if value is not None],
         longest_list=LONGEST_LIST,
         confusion_svg=draw_confusion(scores),
         numbered=len(scores.per_class) > MOST_NAMES,
@@ -125,10 +125,10 @@ def describe(scores: Scores, *, card: Mapping[str, Any]) -> list[str]:
     parts = [f"{card['split']} split"] if card.get("split") else []
     what = " of ".join([*parts, *([str(card["data"])] if card.get("data") else [])])
     sentences = [
-        f"{scores.num_clips} {_plural('clip', scores.num_clips)} of {len(scores.per_class)} classes"
+        f"{scores.num_clips} {plural('clip', scores.num_clips)} of {len(scores.per_class)} classes"
         f"{f' ({what})' if what else ''} {_were(scores.num_clips)} evaluated; {scores.num_right} "
         f"{_were(scores.num_right)} named right: top-1 accuracy "
-        f"{_percent(scores.top1)}, with a 95\N{NO-BREAK SPACE}% interval from {_percent(low)} to {_percent(high)}.",
+        f"{percent(scores.top1)}, with a 95\N{NO-BREAK SPACE}% interval from {percent(low)} to {percent(high)}.",
         _describe_baseline(scores),
     ]
     if scores.empty_classes:
@@ -177,12 +177,12 @@ def write_predictions(path: Path | str, rows: Iterable[PredictionRow], *, class_
 def _describe_baseline(scores: Scores) -> str:
     largest = scores.largest_class
     share = largest.num_clips / scores.num_clips
-    return f"Always answering “{largest.name}”, the largest class, would reach {_percent(share)}."
+    return f"Always answering “{largest.name}”, the largest class, would reach {percent(share)}."
 
 
 def _describe_empty(empty: Sequence[str]) -> str:
     shown = ", ".join(f"“{name}”" for name in empty[:5]) + (" and others" if len(empty) > 5 else "")
-    number = f"{len(empty)} {_plural('class', len(empty))} {'has' if len(empty) == 1 else 'have'}"
+    number = f"{len(empty)} {plural('class', len(empty))} {'has' if len(empty) == 1 else 'have'}"
     return (
         f"{number} no clip here ({shown}) and {'is' if len(empty) == 1 else 'are'} left out of the mean over classes."
     )
@@ -195,15 +195,17 @@ def _describe_calibration(scores: Scores) -> str:
         return f"On average the network's confidence matches its accuracy to within 2 points ({error})."
     return (
         f"The network is too {'sure' if gap > 0 else 'unsure'} of itself: mean confidence "
-        f"{_percent(scores.calibration.mean_confidence)} against {_percent(scores.top1)} right ({error})."
+        f"{percent(scores.calibration.mean_confidence)} against {percent(scores.top1)} right ({error})."
     )
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """Return a share as per cent; a dash for None."""
     return "–" if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _plural(word: str, number: int) -> str:
+def plural(word: str, number: int) -> str:
+    """Return a word in the number of what it counts."""
     return word if number == 1 else f"{word}{'es' if word.endswith('s') else 's'}"
 
 
@@ -211,7 +213,7 @@ def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _as_entries(value: Any) -> list[str]:
+def as_entries(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{name}: {_as_text(one)}" for name, one in value.items()]
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -172,7 +172,7 @@ def _layer(
     rule: ChannelRule,
 ) -> LayerTrace:
     maps_TDHW = maps_BTDHW[0].float()
-    channel = _pick_channel(maps_TDHW, rule)
+    channel = pick_channel(maps_TDHW, rule)
     return LayerTrace(
         name=name,
         kind=type(module).__name__,
@@ -183,7 +183,8 @@ def _layer(
     )
 
 
-def _pick_channel(maps_TDHW: Tensor, rule: ChannelRule) -> int:
+def pick_channel(maps_TDHW: Tensor, rule: ChannelRule) -> int:
+    """Return the most active channel by a rule, as `trace_clip` takes it."""
     if rule == "sum":
         return int(maps_TDHW.sum(dim=(0, 2, 3)).argmax())
     return int(maps_TDHW.relu().var(dim=(2, 3), correction=0).sum(dim=0).argmax())

@@ -17,6 +17,8 @@ COMMANDS = [
     ("train",),
     ("evaluate",),
     ("predict",),
+    ("segment",),
+    ("tune",),
     ("explain",),
     ("fuse",),
     ("score",),

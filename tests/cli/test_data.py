@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tests.cli.conftest import CLASSES, Mudra, damage
+from tests.fixtures.streams import build_montalbano_sample
 from tests.fixtures.trees import build_isogd
 
 
@@ -47,6 +48,31 @@ def test_a_part_of_a_published_set_is_shown_with_what_is_missing(mudra: Mudra, t
     refused = mudra("data", "info", root, "on_missing=refuse")
     assert refused.code == 2
     assert "1 of 3 train recordings are not there; looked for" in refused.err
+
+
+def test_what_is_in_streams_is_shown(mudra: Mudra, gestures: Path) -> None:
+    rows = [("a.mp4", 0.0, 0.4, "wave"), ("a.mp4", 0.5, 0.7, "push"), ("b.mp4", "", "", "")]
+    for name, path in zip(("a.mp4", "b.mp4"), sorted(gestures.rglob("*.mp4")), strict=False):
+        (gestures.parent / name).write_bytes(path.read_bytes())
+    table = gestures.parent / "mine.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "start_s", "end_s", "label"), *rows])
+    outcome = mudra("data", "info", table)
+    assert outcome.code == 0, outcome.err
+    assert "2 uncut streams with 2 segments of 0.2 to 0.4 s, median 0.3" in outcome.out
+    assert "in no segment, of the class 'no gesture': " in outcome.out
+    assert "wave 0 s" in outcome.out
+    facts = json.loads(mudra("data", "info", table, "idle_class=null", "--json").out)
+    assert facts["streams"]["segment_s"]["maximum"] == 0.4
+    assert facts["streams"]["idle_class"] is None
+    assert facts["streams"]["class_s"].keys() == {"push", "wave"}
+    assert mudra("data", "check", table, "--workers", "0").out == "2 files checked, 0 damaged\n"
+
+
+def test_the_videos_in_archives_are_checked(mudra: Mudra, tmp_path: Path) -> None:
+    build_montalbano_sample(tmp_path / "samples", 3)
+    outcome = mudra("data", "check", tmp_path / "samples", "--workers", "0")
+    assert (outcome.code, outcome.out) == (0, "2 files checked, 0 damaged\n")
 
 
 def test_a_missing_folder_is_refused(mudra: Mudra, tmp_path: Path) -> None:

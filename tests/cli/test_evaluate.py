@@ -42,6 +42,17 @@ def test_other_data_is_labelled_by_the_runs_classes(mudra: Mudra, tmp_path: Path
     assert not (run / "report.html").exists()
 
 
+def test_each_segment_of_a_stream_is_judged_as_a_clip(mudra: Mudra, tmp_path: Path, video_maker: VideoMaker) -> None:
+    """The run knows no class of the frames between the segments, and needs none."""
+    video_maker(tmp_path / "long.mp4", num_frames=30, fps=10, size=(32, 32))
+    rows = ["long.mp4,0,1,push,test", "long.mp4,1.5,2.5,wave,test"]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,start_s,end_s,label,split", *rows]))
+    run = write_run(tmp_path / "run", tiny_config(), classes=("wave", "push"))
+    outcome = mudra("evaluate", run, "--data", tmp_path / "mine.csv", "--split", "test", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["num_clips"] == 2
+
+
 def test_classes_that_the_run_does_not_know_are_refused(mudra: Mudra, tmp_path: Path, gestures: Path) -> None:
     run = write_run(tmp_path / "run", tiny_config(), classes=("push", "waves"))
     outcome = mudra("evaluate", run, "--data", gestures)
