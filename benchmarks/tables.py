@@ -12,12 +12,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells_shrec import lines as cells_shrec_lines
+from benchmarks import cells_shrec, kernels_shrec
 from benchmarks.common import REPOSITORY, RESULTS, read_rows
+from benchmarks.grid import Grid, summarise_grid
 from benchmarks.shrec2017 import ROWS
 from mudra.recipes import list_recipes
 
-PAPERS = ("zhang2018", "fan2021", "pigou2015", "ours")
+PAPERS = ("zhang2018", "fan2021", "pigou2015", "agethen2019", "ours")
 PAGE = REPOSITORY / "docs" / "numbers.md"
 Row = dict[str, Any]
 
@@ -28,7 +29,19 @@ def main() -> None:
         "Made by `python -m benchmarks.tables` from `benchmarks/results/`; nothing here is typed by hand.",
         *shrec2017(),
         *order_in_time(),
-        *cells_shrec(),
+        *grid(
+            cells_shrec.GRID,
+            "Recurrent layers on SHREC'17",
+            "Only the recurrent layers change. (b), (c) and (d) are the first of two layers, the second is (a). "
+            "`no_recurrence`: the same convolutions averaged over time; `spatial_only`: kernels of one frame; "
+            "`middle_frame`: that on one frame.",
+        ),
+        *grid(
+            kernels_shrec.GRID,
+            "Kernels of a recurrent layer on SHREC'17",
+            "One recurrent layer of 48 channels on maps of 8x8; only its kernels change. `flow_attention`: flow makes "
+            "masks for both kernels; `flow_as_input`: flow goes through the backbone beside depth instead.",
+        ),
         *recurrent(),
         *simple(
             "Decoding and sampling a clip",
@@ -152,12 +165,11 @@ def order_in_time() -> list[str]:
     return ["## Does one frame tell the gesture? (synthetic set)", as_table(table), origin(rows)]
 
 
-def cells_shrec() -> list[str]:
-    """The recurrent layers of Zhang et al. 2018 on SHREC'17, over seeds."""
-    rows = read_rows(RESULTS / "cells_shrec.jsonl")
+def grid(comparison: Grid, title: str, text: str) -> list[str]:
+    """Networks on SHREC'17 over seeds."""
+    rows, times = read_rows(comparison.file), read_rows(comparison.times)
     if not rows:
         return []
-    times = read_rows(RESULTS / "cells_shrec_times.jsonl")
     table = [
         {
             "network": line["variant"],
@@ -167,21 +179,25 @@ def cells_shrec() -> list[str]:
             "range": f"{line['lowest']:.4f} to {line['highest']:.4f}",
             "parameters": f"{line['parameters']:,}",
             "MMAC per clip": f"{line['macs_per_clip'] / 1e6:.0f}",
+            "training, min": f"{line['minutes']:.1f}",
             "training step, ms": line.get("step_ms", ""),
             "one prediction, ms": line.get("predict_ms", ""),
         }
-        for line in cells_shrec_lines()
+        for line in summarise_grid(comparison)
     ]
-    threads = times[-1]["threads"] if times else 0
+    timed = (
+        f" Steps are of 16 clips in bf16, predictions of one clip in float32 without decoding, {times[-1]['threads']} "
+        "threads, in turns."
+        if times
+        else ""
+    )
     return [
-        "## Recurrent layers on SHREC'17",
-        f"One narrow network, {rows[-1]['epochs']} epochs, 14 classes, depth; only the recurrent layers change. (b), "
-        "(c) and (d) are the first of two layers, the second is (a). `no_recurrence`: the same convolutions averaged "
-        "over time; `spatial_only`: kernels of one frame; `middle_frame`: that on one frame. Top-1 on the official "
-        "validation subjects (230 clips: one clip is 0.0043), last epoch's weights. Steps are of 16 clips in bf16, "
-        f"predictions of one clip in float32 without decoding, {threads} threads, in turns.",
+        f"## {title}",
+        f"One narrow network, {rows[-1]['epochs']} epochs, 14 classes, depth. {text} Top-1 on the official validation "
+        "subjects (230 clips: one clip is 0.0043), last epoch's weights; training in minutes on one thread, others "
+        f"beside it.{timed}",
         as_table(table),
-        "![Top-1 by recurrent layer](../benchmarks/results/cells_shrec.svg)",
+        f"![{title}](../benchmarks/results/{comparison.name}.svg)",
         origin(rows),
         *([origin(times)] if times else []),
     ]
