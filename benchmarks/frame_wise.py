@@ -1,0 +1,253 @@
+"""A label for every frame: the networks of Pigou et al. 2015 and ours on streams of real gestures.
+
+Run: python -m benchmarks.frame_wise                    (the recordings in ../shared/data or $MUDRA_SHARED)
+     python -m benchmarks.frame_wise --data fir         (uncut overhead streams: frame accuracy on 3 unseen ones)
+     python -m benchmarks.frame_wise --share 1/2        (half of the rows; 2/2 in a second process does the others)
+     python -m benchmarks.frame_wise --table            (the table of what is there)
+
+`shrec`: streams spliced of SHREC'17's clips (`benchmarks.shrec_streams`), depth, 14 gestures and "no gesture"; official
+training subjects to train on, validation subjects to test on. `fir`: FIR's uncut streams, colour, 11 to train on and 3
+to test on. All networks see the same fragments of the same window, scaled to 64x64, and have their channels and
+features times WIDTH (ours its own); weights of the last epoch. How long each is trained is set so that each takes about
+as long. Rows go to benchmarks/results/frame_wise.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import shutil
+import statistics
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.common import REPOSITORY, RESULTS, append_rows, circumstances, read_rows, shared_data
+from benchmarks.shrec_streams import build_streams
+from mudra.cli.common import open_sources_of
+from mudra.datasets import UNLABELLED, Dataset, FirConfig, label_frames
+from mudra.recipes import find_recipe
+from mudra.serving import StreamEvaluation, evaluate_streams, load_segmenter
+from mudra.training import RunConfig, train
+from mudra.training.callback import read_curves
+
+FILE = RESULTS / "frame_wise.jsonl"
+PICTURE = RESULTS / "frame_wise.svg"
+RUNS = REPOSITORY / "runs" / "frame_wise"
+COMMAND = "python -m benchmarks.frame_wise"
+WIDTH = 0.35
+SEEDS = 3  # of the best two; the others have one
+
+
+class Network(NamedTuple):
+    """One row of the table.
+
+    Args:
+        recipe: Where its network comes from.
+        fragments: Fragments of an epoch, so that all networks take about as long.
+        changes: Overrides of its own.
+        paper: Mean Jaccard in the paper's Table 1; None where it has no such row.
+    """
+
+    recipe: str
+    fragments: int
+    changes: tuple[str, ...] = ()
+    paper: float | None = None
+
+
+NETWORKS: dict[str, Network] = {
+    "single_frame": Network("pigou2015/table1/single_frame", 3000, ("clip.num_frames=16",), 0.465),
+    "max_pooling": Network("pigou2015/table1/max_pooling", 3000, (), 0.748),
+    "mean_pooling": Network("pigou2015/table1/mean_pooling", 1500, (), 0.775),
+    "temporal_conv": Network("pigou2015/table1/temporal_conv", 1500, (), 0.842),
+    "rnn": Network("pigou2015/table1/rnn", 800, (), 0.885),
+    "lstm": Network("pigou2015/table1/lstm", 800, (), 0.888),
+    "temporal_conv_lstm": Network("pigou2015/table1/temporal_conv_lstm", 500, (), 0.906),
+    "ours": Network("ours/frame_wise", 500, ("optimiser.lr=2e-3", "model.width=0.7")),
+}
+# The same for all: what they see, and how they are fitted.
+BUDGET = [
+    "clip.size=[64, 64]",
+    "clip.region=motion",
+    "clip.region_margin_fraction=0.03",
+    "clip.mirror=never",
+    "clip.augmentation={rotation_deg: 10, scale: [0.9, 1.1], shift_fraction: 0.06}",
+    f"model.width={WIDTH}",
+    "model.num_classes=null",
+    "loader.batch_size=16",
+    "optimiser.lr=1e-3",
+    "schedule=one_cycle",
+    "schedule.warmup_fraction=0.15",
+    "fitting.epochs=8",
+    "fitting.accumulate=1",
+    "fitting.dropout_ramp_steps=0",
+    "fitting.gradient_clip_norm=5",
+    "fitting.precision=auto",
+    "fitting.keep=last",
+    "fitting.num_threads=1",
+    "loader.cache=memory",
+]
+DATA: dict[str, list[str]] = {
+    "shrec": [
+        "clip.streams=[depth]",
+        "clip.depth={kind: relative, clip_mm: 200}",
+        "clip.sampling={kind: dense, fps: 20, time_scale: [0.8333, 1.2]}",
+    ],
+    "fir": [
+        "clip.streams=[rgb]",
+        "clip.region=frame",
+        "clip.crop=stretch",
+        "clip.sampling={kind: dense, fps: 12.5, time_scale: [0.8333, 1.2]}",
+    ],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", choices=DATA, default="shrec")
+    parser.add_argument("--only", nargs="*", default=list(NETWORKS), choices=NETWORKS, help="networks")
+    parser.add_argument("--share", default="1/1", help="which part of the rows, for example 1/2")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of each network")
+    parser.add_argument("--table", action="store_true", help="show what is there, train nothing")
+    options = parser.parse_args()
+    part, parts = (int(word) for word in options.share.split("/"))
+    todo = [] if options.table else [(name, seed) for seed in range(options.seeds) for name in options.only]
+    dataset = open_data(options.data) if todo else None
+    for index, (name, seed) in enumerate(todo):
+        row = f"{options.data}, {name}, seed {seed}"
+        if index % parts != part - 1 or row in {known["row"] for known in read_rows(FILE)}:
+            continue
+        assert dataset is not None
+        config = config_of(options.data, name).with_overrides([f"seed={seed}"])
+        found = train_row(config, dataset, RUNS / f"{options.data}_{name}_seed{seed}")
+        append_rows(FILE, [{"row": row, "data": options.data, "network": name, "seed": seed, **found}])
+        print(f"{row}: mean Jaccard {found['jaccard']:.4f} in {found['minutes']} min", flush=True)
+    show(options.data)
+
+
+def open_data(data: str) -> Dataset:
+    """Return a data set with streams to train on and streams to test on."""
+    if data == "shrec":
+        return build_streams(shared_data() / "shrec2017")
+    return FirConfig(root=shared_data() / "fir").build()
+
+
+def config_of(data: str, name: str) -> RunConfig:
+    """Return one network's run, before its seed."""
+    network = NETWORKS[name]
+    fragments = network.fragments // (4 if data == "fir" else 1)  # it has a sixth of the frames
+    words = [*BUDGET, *DATA[data], f"loader.fragments_per_epoch={fragments}", *network.changes]
+    return find_recipe(network.recipe).with_overrides(words)
+
+
+def train_row(config: RunConfig, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Train, judge on the unseen streams, and return the row."""
+    if folder.exists() and not (folder / "last.ckpt").exists():
+        shutil.rmtree(folder)
+    resumed = folder.exists()
+    started = time.perf_counter()
+    # Nothing is chosen by the streams to test on: training does not see them.
+    train(config, replace(dataset, recordings={"train": dataset.split("train")}), folder, resume=resumed)
+    minutes = (time.perf_counter() - started) / 60
+    segmenter = load_segmenter(folder)
+    found: StreamEvaluation = evaluate_streams(
+        segmenter,
+        dataset.split("test" if dataset.recordings.get("test") else "validation"),
+        open_sources=open_sources_of(dataset, config.clip.streams),
+        label_frames=partial(label_frames, idle=UNLABELLED),
+        has_idle=dataset.card.idle_class is not None,
+    )
+    scores = found.to_json()
+    curves = read_curves(folder / "metrics.csv")
+    gc.collect()  # the trainer and its windows hold each other
+    return {
+        "jaccard": scores["mean_jaccard"]["gt_classes"],
+        "scores": scores,
+        "minutes": None if resumed else round(minutes, 2),
+        "training_minutes": round(sum(row["seconds"] for row in curves) / 60, 2),
+        "threads": torch.get_num_threads(),
+        "parameters": segmenter.predictor.card.parameters,
+        "epochs": config.fitting.epochs,
+        "fragments_per_epoch": config.loader.fragments_per_epoch,
+        "train_loss": [round(row["train_loss"], 4) for row in curves],
+        **circumstances(COMMAND, torch=torch.__version__),
+    }
+
+
+def summarise(data: str) -> list[dict[str, Any]]:
+    """Return one line per network: means over its seeds."""
+    lines = []
+    rows = [row for row in read_rows(FILE) if row["data"] == data]
+    for name, network in NETWORKS.items():
+        own = list({row["seed"]: row for row in rows if row["network"] == name}.values())
+        if not own:
+            continue
+        jaccards = [row["jaccard"] for row in own]
+        lines.append(
+            {
+                "network": name,
+                "seeds": len(own),
+                "jaccard": statistics.mean(jaccards),
+                "spread": statistics.stdev(jaccards) if len(own) > 1 else None,
+                "union": statistics.mean(row["scores"]["mean_jaccard"]["union"] for row in own),
+                "frame_accuracy": statistics.mean(row["scores"]["frame_accuracy"] for row in own),
+                "error_rate": statistics.mean(row["scores"]["error_rate"] for row in own),
+                "largest_class": own[-1]["scores"]["largest_class_accuracy"],
+                "parameters": own[-1]["parameters"],
+                "minutes": statistics.mean(row["training_minutes"] for row in own),
+                "paper": network.paper,
+            }
+        )
+    return lines
+
+
+def show(data: str) -> None:
+    """Print the table and draw the picture."""
+    table = Table(title=f"{data}: a label for every frame, unseen streams")
+    heads = ("network", "seeds", "mean Jaccard", "st. dev.", "union", "frames right", "error rate", "minutes", "paper")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "network" else "right")
+    for line in summarise(data):
+        spread, paper = line["spread"], line["paper"]
+        table.add_row(
+            line["network"],
+            str(line["seeds"]),
+            f"{line['jaccard']:.4f}",
+            "" if spread is None else f"{spread:.4f}",
+            f"{line['union']:.4f}",
+            f"{line['frame_accuracy']:.4f}",
+            f"{line['error_rate']:.4f}",
+            f"{line['minutes']:.1f}",
+            "" if paper is None else f"{paper:.3f}",
+        )
+    Console(width=130).print(table)
+    if data == "shrec":
+        draw(summarise(data))
+
+
+def draw(lines: list[dict[str, Any]]) -> None:
+    """Draw each network's mean Jaccard beside that of the paper's own data."""
+    if not lines:
+        return
+    figure = Figure(figsize=(7.5, 0.5 * len(lines) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    heights = range(len(lines), 0, -1)
+    axes.barh(heights, [line["jaccard"] for line in lines], height=0.5, color="#4070b0", label="here: SHREC'17 streams")
+    known = [(line["paper"], height) for line, height in zip(lines, heights, strict=True) if line["paper"]]
+    axes.plot(*zip(*known, strict=True), "d", color="#c03030", label="paper: Montalbano")
+    axes.set_yticks(heights, [line["network"] for line in lines])
+    axes.set(xlabel="mean Jaccard index", xlim=(0, 1), title="A label for every frame")
+    axes.legend(loc="lower left")
+    axes.grid(axis="x", alpha=0.3)
+    figure.savefig(PICTURE, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
