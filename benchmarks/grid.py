@@ -136,21 +136,37 @@ def _time_prediction(network: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 def summarise_grid(grid: Grid) -> list[dict[str, Any]]:
-    """Return one line per variant, with its times where they were measured."""
+    """Return one line per variant: its seeds, its difference to the first variant seed by seed, its times if known."""
+    rows = read_rows(grid.file)
     times = {row["variant"]: row for row in read_rows(grid.times)}
-    found = {line["variant"]: line for line in summarise(read_rows(grid.file))}
-    kept = ("step_ms", "predict_ms")
-    return [
-        {**found[name], **{key: times[name][key] for key in kept if name in times}}
-        for name in grid.variants
-        if name in found
-    ]
+    found = {line["variant"]: line for line in summarise(rows)}
+    top1 = {(row["variant"], row["seed"]): row["top1"] for row in rows}
+    first = next(iter(grid.variants))
+    lines = []
+    for name in (name for name in grid.variants if name in found):
+        pairs = [top1[name, seed] - top1[first, seed] for seed in SEEDS if {(name, seed), (first, seed)} <= top1.keys()]
+        line = {**found[name], **{key: times[name][key] for key in ("step_ms", "predict_ms") if name in times}}
+        line["difference"] = statistics.mean(pairs) if pairs else math.nan
+        line["difference_spread"] = statistics.stdev(pairs) if len(pairs) > 1 else math.nan
+        lines.append(line)
+    return lines
 
 
 def show(grid: Grid) -> None:
     """Print the table and draw the picture."""
     table = Table(title="SHREC'17, 14 classes, validation subjects: top-1 over seeds")
-    for head in ("variant", "seeds", "mean", "st. dev.", "range", "parameters", "MMAC", "step ms", "predict ms"):
+    for head in (
+        "variant",
+        "seeds",
+        "mean",
+        "st. dev.",
+        "range",
+        "to the first",
+        "parameters",
+        "MMAC",
+        "step ms",
+        "predict ms",
+    ):
         table.add_column(head, justify="left" if head == "variant" else "right")
     for line in summarise_grid(grid):
         table.add_row(
@@ -159,6 +175,7 @@ def show(grid: Grid) -> None:
             f"{line['mean']:.4f}",
             f"{line['spread']:.4f}",
             f"{line['lowest']:.4f}-{line['highest']:.4f}",
+            f"{line['difference']:+.4f}",
             f"{line['parameters']:,}",
             f"{line['macs_per_clip'] / 1e6:.0f}",
             f"{line.get('step_ms', math.nan):.0f}",

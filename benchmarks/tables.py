@@ -177,6 +177,7 @@ def grid(comparison: Grid, title: str, text: str) -> list[str]:
             "mean top-1": f"{line['mean']:.4f}",
             "st. dev.": f"{line['spread']:.4f}",
             "range": f"{line['lowest']:.4f} to {line['highest']:.4f}",
+            "minus the first row": f"{line['difference']:+.4f} (st. dev. {line['difference_spread']:.4f})",
             "parameters": f"{line['parameters']:,}",
             "MMAC per clip": f"{line['macs_per_clip'] / 1e6:.0f}",
             "training, min": f"{line['minutes']:.1f}",
@@ -194,8 +195,8 @@ def grid(comparison: Grid, title: str, text: str) -> list[str]:
     return [
         f"## {title}",
         f"One narrow network, {rows[-1]['epochs']} epochs, 14 classes, depth. {text} Top-1 on the official validation "
-        "subjects (230 clips: one clip is 0.0043), last epoch's weights; training in minutes on one thread, others "
-        f"beside it.{timed}",
+        "subjects (230 clips: one clip is 0.0043), last epoch's weights; differences to the first row are taken "
+        f"seed by seed; training in minutes on one thread, others beside it.{timed}",
         as_table(table),
         f"![{title}](../benchmarks/results/{comparison.name}.svg)",
         origin(rows),
