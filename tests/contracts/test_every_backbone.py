@@ -25,7 +25,9 @@ every_backbone = pytest.mark.parametrize("config_type", CONFIGS, ids=lambda conf
 def build(config_type: type[Config]) -> Backbone:
     """The backbone at a small size, with no two weights alike, in evaluation mode."""
     config: Any = config_type.from_mapping({"width": 0.05})
-    backbone: Backbone = config.build(IN_CHANNELS)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)  # of the few channels of a narrow network, other weights may shut one off for good
+        backbone: Backbone = config.build(IN_CHANNELS)
     generator = torch.Generator().manual_seed(7)
     for module in backbone.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -153,6 +155,7 @@ def test_every_file_of_the_room_is_registered() -> None:
         "backbone",
         "conv3d",
         "excitation",
+        "excited_shift",
         "frame_backbone",
         "learned_shift",
         "padding",
