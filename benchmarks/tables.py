@@ -281,7 +281,8 @@ def origin(rows: list[Row]) -> str:
     row = rows[-1]
     versions = ", ".join(f"{name} {version}" for name, version in row.get("versions", {}).items())
     dates = sorted({row["date"] for row in rows})
-    return f"`{row['command']}`, {' to '.join(dates)}, {row.get('cpu', '')}, {row.get('num_cpus')} cores, {versions}."
+    cpus = " and ".join(dict.fromkeys(row.get("cpu", "") for row in rows))
+    return f"`{row['command']}`, {' to '.join(dates)}, {cpus}, {row.get('num_cpus')} cores, {versions}."
 
 
 if __name__ == "__main__":
