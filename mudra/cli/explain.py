@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,10 +35,17 @@ def explain(
     beside: Path = typer.Option(
         None, "--beside", help="For runs that label frames: another such run, drawn on the same frames."
     ),
+    blocks: str = typer.Option(
+        None, "--blocks", help="For networks with temporal modules: blocks to draw: layer1.0,layer4.2"
+    ),
+    decoder: Path = typer.Option(
+        None, "--decoder", help="For a run saved without its decoder: a file that has it, such as its last.ckpt."
+    ),
 ) -> None:
     """Show why a run names a gesture: most active maps, gates, attention and Grad-CAM over the frames.
 
-    Each file gets a folder with sheet.png, overlay.mp4, gates.csv and explanation.json; from a run that labels frames,
+    Each file gets a folder with sheet.png, overlay.mp4, gates.csv and explanation.json, and, of a network with temporal
+    modules or a decoder, temporal.png and excitations.csv; from a run that labels frames,
     motion.png, motion.mp4 and motion.json: the most active maps of its first layers. One bad file does not stop the
     others; the exit code is then 1.
 
@@ -50,11 +57,13 @@ def explain(
     from mudra.cli.stream import labels_frames
     from mudra.errors import ConfigError, ModelError, MudraError, nearest_name
     from mudra.serving import explain as explain_file
-    from mudra.serving import load
+    from mudra.serving import load, read_decoder
 
     if labels_frames(run):
         if label is not None:
             raise ConfigError("--label asks about one answer for a clip; the run labels frames", hint="leave it out")
+        if blocks is not None or decoder is not None:
+            raise ConfigError("--blocks and --decoder are for runs that name clips", hint="leave them out")
         explain_motion(
             run, paths, beside=beside, out=out, rule=rule.value, depth=depth, span_s=(start_s, end_s), as_json=as_json
         )
@@ -67,12 +76,23 @@ def explain(
     predictor = load(run)
     if label is not None and label not in predictor.classes:
         raise ModelError(f"{run} knows no class {label!r}", hint=nearest_name(label, predictor.classes))
+    parts: dict[str, Any] = {
+        "blocks": None if blocks is None else blocks.split(","),
+        "decoder": None if decoder is None else read_decoder(run, decoder),
+    }
     failed = num_empty
     with show_progress() as progress:
         for number, (path, folder) in enumerate(zip(files, name_folders(files, out), strict=True), start=1):
             try:
                 found = explain_file(
-                    predictor, path, out=folder, depth=depth, span_s=(start_s, end_s), label=label, rule=rule.value
+                    predictor,
+                    path,
+                    out=folder,
+                    depth=depth,
+                    span_s=(start_s, end_s),
+                    label=label,
+                    rule=rule.value,
+                    **parts,
                 )
                 typer.echo(_as_json(found) if as_json else _as_line(found))
             except MudraError as error:
@@ -102,5 +122,6 @@ def _as_line(found: Explained) -> str:
 
 
 def _as_json(found: Explained) -> str:
-    files = {name: str(getattr(found, name)) for name in ("sheet", "overlay", "gates", "numbers")}
+    names = ("sheet", "overlay", "gates", "numbers", "temporal", "excitations")
+    files = {name: str(path) for name in names if (path := getattr(found, name)) is not None}
     return json.dumps({**found.explanation.to_json(), "files": files})

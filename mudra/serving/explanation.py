@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from mudra.clips import FrameSource
 from mudra.clips.maker import nearest_frames
 from mudra.errors import ModelError, nearest_name
 from mudra.serving.clip_picture import draw_clip, draw_original
+from mudra.serving.excitation_trace import TemporalTrace, has_temporal_parts, trace_temporal
 from mudra.serving.place import Place, WatchedSource, cut_place, find_place
 from mudra.serving.predictor import Predictor
 from mudra.serving.trace import ChannelRule, Trace, step_frames, trace_clip
@@ -55,6 +57,7 @@ class Explanation(NamedTuple):
         original: The original frames of the same times, at most 480 pixels in height and width.
         steps: For each step of `trace` the frame of the clip that stands for it.
         place: Where in the original frames the clip lies.
+        temporal: What temporal modules and decoders did; None for a network without such parts.
     """
 
     prediction: Prediction
@@ -65,6 +68,7 @@ class Explanation(NamedTuple):
     original: Frames
     steps: list[int]
     place: Place
+    temporal: TemporalTrace | None = None
 
     @property
     def step_times_s(self) -> FloatArray:
@@ -125,6 +129,7 @@ class Explanation(NamedTuple):
                 }
                 for layer in self.trace.layers
             ],
+            **({} if self.temporal is None else {"temporal": self.temporal.to_json()}),
         }
 
 
@@ -136,6 +141,8 @@ def examine(
     label: str | None = None,
     rule: ChannelRule = "sum",
     path: str = "",
+    blocks: Sequence[str] | None = None,
+    decoder: nn.Module | None = None,
 ) -> Explanation:
     """Explain the prediction for one recording.
 
@@ -148,10 +155,13 @@ def examine(
         label: The class to explain; None for the predicted one.
         rule: Which channel is the most active one, as `trace_clip` takes it.
         path: Name of the recording.
+        blocks: Blocks whose temporal modules are looked into, as `trace_temporal` takes them.
+        decoder: A decoder of depth in place of the network's own.
 
     Raises:
         ClipError: If a stream is missing, or no frame lies in the span.
-        ModelError: If the run does not know `label`, or its network cannot be explained.
+        ModelError: If the run does not know `label`, its network cannot be explained, or it has no temporal modules in
+            the blocks that were asked for, or nothing that the decoder could stand on.
     """
     if label is not None and label not in predictor.classes:
         raise ModelError(f"the run knows no class {label!r}", hint=nearest_name(label, predictor.classes))
@@ -163,6 +173,9 @@ def examine(
     k = predictor.classes.index(label)
     clip = views.clips[0]
     trace = trace_clip(predictor.network, clip.clip_TCHW, label=k, rule=rule)
+    temporal = None
+    if blocks is not None or has_temporal_parts(predictor.network, decoder):
+        temporal = trace_temporal(predictor.network, clip.clip_TCHW, blocks=blocks, decoder=decoder)
     primary = primary_stream(sources)
     seen = watched[primary].seen
     assert seen is not None
@@ -175,6 +188,7 @@ def examine(
         original=read_original(sources[primary], nearest_frames(sources[primary].times_s, clip.times_s)),
         steps=step_frames(len(trace.cam_THW), len(clip.times_s)),
         place=find_place(predictor.card.clip, seen, primary),
+        temporal=temporal,
     )
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import CLASSES, Mudra, damage
+from tests.fixtures.run import tiny_config, write_run
 
 FILES = {"sheet.png", "overlay.mp4", "gates.csv", "explanation.json"}
 
@@ -76,3 +81,38 @@ def test_depth_belongs_to_one_file(mudra: Mudra, colour_run: Path, gestures: Pat
     outcome = mudra("explain", colour_run, gestures / "push", "--depth", "d.mkv")
     assert outcome.code == 2
     assert "--depth belongs to one colour file, 6 came" in outcome.err
+
+
+def test_temporal_modules_and_a_decoder_from_elsewhere_are_drawn(mudra: Mudra, gestures: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "model.backbone": {"kind": "resnet", "depth": 18, "width": 0.125, "temporal_module": {"kind": "tsm"}},
+        "model.cells": [],
+        "model.top": None,
+        "model.head": {"kind": "consensus"},
+        "model.decoder": {},
+        "data": {"kind": "folder", "root": str(gestures)},
+    }
+    whole = write_run(tmp_path / "whole", tiny_config(changes), classes=CLASSES)
+    without = tmp_path / "without"
+    shutil.copytree(whole, without)
+    weights = load_file(whole / "weights.safetensors")
+    kept = {name: x for name, x in weights.items() if not name.startswith("decoder.")}
+    save_file(kept, without / "weights.safetensors")
+    card = json.loads((without / "card.json").read_text(encoding="utf-8"))
+    (without / "card.json").write_text(json.dumps({**card, "dropped_parts": ["decoder"]}), encoding="utf-8")
+    path, words = gestures / "push" / "s01_take1.mp4", ("--blocks", "layer1.0", "--json")
+    masks = []
+    for number, more in enumerate(((whole,), (without, "--decoder", whole / "weights.safetensors"), (without,))):
+        run, *rest = more
+        outcome = mudra("explain", run, path, *words, *rest, "--out", f"out{number}")
+        assert outcome.code == 0, outcome.err
+        told = json.loads(outcome.out)
+        assert Path(told["files"]["temporal"]).is_file()
+        assert [block["name"] for block in told["temporal"]["blocks"]] == ["layer1.0"]
+        masks.append(told["temporal"]["mean_masks"])
+    assert masks[0] == masks[1]
+    assert set(masks[0]) == {"local", "global"}
+    assert masks[2] == {}
+    outcome = mudra("explain", without, path, "--blocks", "layer9.0")
+    assert outcome.code == 1
+    assert "no temporal module stands in block 'layer9.0'" in outcome.err

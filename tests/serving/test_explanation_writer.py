@@ -141,3 +141,35 @@ def test_real_recordings_are_explained(shared_data: Path, tmp_path: Path) -> Non
     found = explain(tiny_predictor(clip={"region": "motion"}), person, out=tmp_path / "person")
     with open_video(found.overlay) as reader:
         assert len(reader.times_s) == num_frames
+
+
+def test_temporal_modules_and_masks_have_a_sheet_and_a_table(tmp_path: Path) -> None:
+    model = {
+        "backbone": {"kind": "resnet", "depth": 18, "width": 0.125, "temporal_module": {"kind": "action"}},
+        "cells": [],
+        "top": None,
+        "head": {"kind": "consensus"},
+        "decoder": {},
+    }
+    found = explain(tiny_predictor(model=model), moving_block(), out=tmp_path, blocks=["layer1.1"])
+    assert found.temporal == tmp_path / "temporal.png"
+    assert found.temporal.stat().st_size > 5_000
+    assert found.excitations is not None
+    with found.excitations.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["block"], row["name"]) for row in rows} == {
+        ("layer1.1", "spatio_temporal"),
+        ("layer1.1", "channel"),
+        ("layer1.1", "motion"),
+        ("decoder", "local"),
+        ("decoder", "global"),
+    }
+    assert all(0.0 <= float(row["min"]) <= float(row["mean"]) <= float(row["max"]) <= 1.0 for row in rows)
+    told = json.loads(found.numbers.read_text(encoding="utf-8"))
+    assert [block["name"] for block in told["temporal"]["blocks"]] == ["layer1.1"]
+
+
+def test_networks_without_such_parts_leave_no_such_files(tmp_path: Path) -> None:
+    found = explain(tiny_predictor(), moving_block(), out=tmp_path)
+    assert (found.temporal, found.excitations) == (None, None)
+    assert not (tmp_path / "temporal.png").exists()
