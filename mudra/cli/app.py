@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from mudra.cli import cost, data, demo, evaluate, explain, fuse, listing, predict, score, segment, train, tune
+from mudra.cli import compare, cost, data, demo, evaluate, explain, fuse, listing, predict, score, segment, train, tune
 from mudra.errors import MudraError
 
 STOPPED = 130  # exit code after Ctrl-C
@@ -30,6 +30,7 @@ app.command("predict")(predict.predict)
 app.command("segment")(segment.segment)
 app.command("tune")(tune.tune)
 app.command("explain")(explain.explain)
+app.command("compare")(compare.compare)
 app.command("fuse")(fuse.fuse)
 app.command("score")(score.score)
 app.command("cost")(cost.cost)

@@ -4,6 +4,10 @@ To add a way of using runs: give it a file here; it takes a `Predictor` and know
 """
 
 from mudra.serving.clip_windows import Judged as Judged
+from mudra.serving.comparison import Comparison as Comparison
+from mudra.serving.comparison import compare as compare
+from mudra.serving.comparison import write_comparison as write_comparison
+from mudra.serving.decoder_weights import read_decoder as read_decoder
 from mudra.serving.evaluation import Evaluation as Evaluation
 from mudra.serving.evaluation import evaluate as evaluate
 from mudra.serving.evaluation import write_evaluation as write_evaluation

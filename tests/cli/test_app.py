@@ -20,6 +20,7 @@ COMMANDS = [
     ("segment",),
     ("tune",),
     ("explain",),
+    ("compare",),
     ("fuse",),
     ("score",),
     ("cost",),
