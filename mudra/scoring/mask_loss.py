@@ -112,6 +112,8 @@ class MaskLoss(nn.Module):
         masks: tuple[Tensor | None, Tensor | None],
         depth_BTHW: Tensor,
         measured_BTHW: Tensor | None = None,
+        *,
+        label_smoothing: float = 0.0,
     ) -> MaskLosses:
         """Return the losses.
 
@@ -121,8 +123,9 @@ class MaskLoss(nn.Module):
             masks: Local and global mask_BTHW of any size, each in [0, 1], or None.
             depth_BTHW: True depth in [0, 1], at the clip's size.
             measured_BTHW: Share of every pixel that was measured, in [0, 1]; None where all of it was.
+            label_smoothing: Share of every true class that is spread over all classes.
         """
-        classes = nn.functional.cross_entropy(logits_BK.float(), label_B)
+        classes = nn.functional.cross_entropy(logits_BK.float(), label_B, label_smoothing=label_smoothing)
         if self.threshold_level is not None:
             depth_BTHW = (depth_BTHW > self.threshold_level / LARGEST_LEVEL).to(depth_BTHW.dtype)
         local, global_ = (

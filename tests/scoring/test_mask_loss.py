@@ -39,6 +39,14 @@ def test_it_is_the_weighted_sum() -> None:
     torch.testing.assert_close(weighted.total, 2.0 * wanted[0] + 0.1 * wanted[1] + 3.0 * wanted[2])
 
 
+def test_classes_may_be_smoothed() -> None:
+    logits, masks, depth = parts()
+    plain, smooth = (MaskLoss()(logits, LABELS, masks, depth, label_smoothing=share) for share in (0.0, 0.2))
+    log_p = logits.log_softmax(dim=1)
+    torch.testing.assert_close(smooth.classes, 0.8 * plain.classes - 0.2 * log_p.mean())
+    torch.testing.assert_close(smooth.total - smooth.classes, plain.total - plain.classes)
+
+
 def test_the_papers_letter_sums_over_pixels_and_divides_by_clips() -> None:
     logits, masks, depth = parts()
     losses = MaskLoss(reduction="sum_per_clip")(logits, LABELS, masks, depth)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, DepthTarget
-from mudra.datasets import Dataset
+from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, DepthTarget, RgbChannels
+from mudra.datasets import Dataset, DatasetCard
 from mudra.errors import ClipError, VideoError
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate, derive_seed
 from mudra.training.window_cache import CacheKind, WindowCache
-from mudra.types import Recording, Stream
+from mudra.types import DepthFormat, Recording, Stream
 from tests.fixtures.video import VideoMaker
 
 SPEC = ClipSpec(num_frames=4, size=(24, 24), augmentation=Augmentation(rotation_deg=20.0))
@@ -179,3 +179,35 @@ def test_flow_alone_is_computed_from_colour_or_else_from_depth(drawn: Dataset) -
         for path, expected in ((recording.depth_path, [Stream.RGB, Stream.DEPTH]), (None, [Stream.RGB])):
             some = replace(recording, depth_path=path)
             assert list(open_sources(drawn, some, (Stream.RGB,), stack, if_there=(Stream.DEPTH,))) == expected
+
+
+@pytest.mark.real
+def test_a_real_depth_file_read_as_colour_and_as_depth_is_cut_and_turned_alike(shared_data: Path) -> None:
+    """The same pixels on both ways: whatever chance does to the place, the levels of both stay the same."""
+    path = shared_data / "isogd" / "aligned_depth" / "train" / "001" / "K_00001.avi"
+    if not path.exists():
+        pytest.skip(f"no recording at {path}")
+    depth = DepthFormat(mm_per_level=4000 / 255, missing_level=255)
+    pair = Recording(path=path, depth_path=path, label=0, depth=depth)
+    card = DatasetCard(name="pairs", classes=("one",), mirror={"one": "one"})
+    spec = ClipSpec(
+        num_frames=4,
+        size=(240, 240),
+        crop="corners",
+        rgb=RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(255.0, 255.0, 255.0)),
+        augmentation=Augmentation(rotation_deg=15.0, scale=(0.9, 1.2), shift_fraction=0.1),
+        target=DepthTarget(),
+    )
+    clips = clips_of(Dataset(card=card, recordings={"train": (pair,)}), spec=spec)
+    mirrored, drawn = 0, []
+    for epoch in range(6):
+        clip_TCHW, _, _, target = _in_epoch(clips, epoch)[0]
+        assert target is not None
+        known = target.measured_THW > 0.99
+        levels = clip_TCHW[:, 0]
+        assert known.float().mean() > 0.3
+        assert (levels - target.depth_THW)[known].abs().mean() < 0.01
+        mirrored += int((levels - target.depth_THW.flip(-1))[known].abs().mean() > 0.05)
+        drawn.append(float(levels.mean()))
+    assert mirrored == 6  # the picture is not its own mirror image: agreement means something
+    assert len(set(drawn)) == 6
