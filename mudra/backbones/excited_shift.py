@@ -9,9 +9,9 @@ Differs: nothing; it is a second way to the same numbers.
 
 Maps of a training step are far larger than a cache, so that the time goes into passes over them and into fresh memory.
 Hence three savings. S is excited in the memory in which it stands: kept are x, which the block's shortcut keeps anyway,
-and `out`, which the convolution behind keeps anyway; the backward pass makes S from x again, or as
-out / (place + channel). The gradients of all that is linear in S are one matrix product. And what goes through several
-passes does so in pieces, some places of one frame, that a cache holds.
+and `out`, which the convolution behind keeps anyway; where the backward pass needs S, it is out / (place + channel), or
+x with the shift moved to the other factor. The gradients of all that is linear in S are one matrix product. And what
+goes through several passes does so in pieces, some places of one frame, that a cache holds.
 
 Gradients have no gradients themselves. Compilers and GPUs, which fuse operations or have fast memory, take the plain
 operations.
@@ -25,10 +25,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from mudra.backbones.learned_shift import convolve_back_over_time, convolve_over_time
+from mudra.backbones.temporal_module import split_frames
 
 PIECE_BYTES = 512 * 1024  # several pieces are at work at once, in a cache of one or two MiB for each core
 
@@ -115,16 +116,11 @@ class _ShiftAndSum(torch.autograd.Function):
         x_FCHW, shift_C13, squeeze_RC = ctx.saved_tensors
         # The first is nobody else's, since `excite_here` alone has seen the shifted maps: it is added to in its place.
         whole_FCHW, factor_FQP, factor_FQC = _gather(grads, squeeze_RC)
-        shifted_FPC = _rows(convolve_over_time(x_FCHW, shift_C13, ctx.num_frames))
-        grad_squeeze_RC = torch.zeros_like(squeeze_RC, dtype=_sum_type(x_FCHW))
-        for whole_PC, left_QP, right_QC, shifted_PC in zip(
-            _rows(whole_FCHW), factor_FQP, factor_FQC, shifted_FPC, strict=True
-        ):
+        for whole_PC, left_QP, right_QC in zip(_rows(whole_FCHW), factor_FQP, factor_FQC, strict=True):
             whole_PC.addmm_(left_QP.t(), right_QC)
-            grad_squeeze_RC += left_QP[: len(squeeze_RC)] @ shifted_PC
-        del shifted_FPC
+        grad_squeeze_RC = _grad_squeeze(factor_FQP[:, : len(squeeze_RC)], x_FCHW, shift_C13, ctx.num_frames)
         grad_FCHW, grad_shift_C13 = convolve_back_over_time(whole_FCHW, x_FCHW, shift_C13, ctx.num_frames)
-        return grad_FCHW, grad_shift_C13, grad_squeeze_RC.to(squeeze_RC.dtype), None
+        return grad_FCHW, grad_shift_C13, grad_squeeze_RC, None
 
 
 class _ExciteHere(torch.autograd.Function):
@@ -181,6 +177,27 @@ def _gather(grads: tuple[Tensor, ...], squeeze_RC: Tensor) -> tuple[Tensor, Tens
     squeeze_FRC = squeeze_RC.expand(num_all, -1, -1)
     factor_FQC = torch.cat([squeeze_FRC, torch.ones_like(over_places_F1C), over_places_F1C], dim=1)
     return whole_FCHW, factor_FQP, factor_FQC
+
+
+def _grad_squeeze(grad_FRP: Tensor, x_FCHW: Tensor, shift_C13: Tensor, num_frames: int) -> Tensor:
+    """Return the gradient of the squeezing weights, without the shifted maps.
+
+    What a shift does to the maps, its counterpart does to the gradients, which are far smaller: a frame of x meets the
+    gradients of the frame after it, of its own and of the frame before, and the shift's weights come last.
+    """
+    grad_BTRP = split_frames(grad_FRP, num_frames)
+    after_BTRP = nn.functional.pad(grad_BTRP[:, 1:], (0, 0, 0, 0, 0, 1))
+    before_BTRP = nn.functional.pad(grad_BTRP[:, :-1], (0, 0, 0, 0, 1, 0))
+    grad_FXP = torch.cat([after_BTRP, grad_BTRP, before_BTRP], dim=2).flatten(0, 1)
+    total_XC = grad_FRP.new_zeros(grad_FXP.shape[1], x_FCHW.shape[1], dtype=_sum_type(x_FCHW))
+    for grad_XP, x_PC in zip(grad_FXP, _rows(x_FCHW), strict=True):
+        if total_XC.dtype == x_PC.dtype:
+            total_XC.addmm_(grad_XP, x_PC)
+        else:
+            total_XC += grad_XP @ x_PC
+    weights_31C = shift_C13.permute(2, 1, 0)
+    grad_RC = (total_XC.view(3, -1, total_XC.shape[1]) * weights_31C).sum(dim=0)
+    return grad_RC.to(x_FCHW.dtype)
 
 
 def _rows(maps_FCHW: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from mudra.backbones.temporal_conv import check_state
 from mudra.backbones.temporal_module import TemporalModule, split_frames
 
 TORCH_NORM_MOMENTUM = 0.1
+Head = Callable[[nn.Module], Tensor]  # runs the first layer of a residual branch, behind what mixes the frames
 
 
 class FrameBackbone(PublishedBackbone):
@@ -110,7 +112,7 @@ class BlockOutput(NamedTuple):
 
 def run_residual_blocks(
     blocks: list[nn.Module],
-    run_block: Callable[[nn.Module, Tensor, Tensor], Tensor],
+    run_block: Callable[[nn.Module, Tensor, Head], Tensor],
     maps_BCHW: Tensor,
     num_frames: int,
     state: BackboneState | None,
@@ -119,7 +121,8 @@ def run_residual_blocks(
 
     Args:
         blocks: First to last; a module named `temporal` inside stands at the head of the branch.
-        run_block: Called with a block, its input, and the input of its branch.
+        run_block: Called with a block, its input, and a function that returns what a layer, the first of the block's
+            branch, makes of the branch's input.
         maps_BCHW: Maps of all frames, clip by clip.
         num_frames: Frames of a clip (T).
         state: None for whole clips; what was kept of the piece before, () at a stream's start.
@@ -128,14 +131,19 @@ def run_residual_blocks(
     after: list[Tensor] = []
     for block in blocks:
         temporal = temporal_of(block)
-        branch_BCHW = maps_BCHW
+        head: Head = partial(_begin, maps_BCHW)
         if temporal is not None:
             before = kept[len(after)] if kept else None
-            branch_BCHW = temporal(maps_BCHW, num_frames, before)
+            head = partial(temporal.lead_into, x_BCHW=maps_BCHW, num_frames=num_frames, before_BCHW=before)
             if state is not None:
                 after.append(temporal.remember(maps_BCHW, num_frames))
-        maps_BCHW = run_block(block, maps_BCHW, branch_BCHW)
+        maps_BCHW = run_block(block, maps_BCHW, head)
     return BlockOutput(maps_BCHW, tuple(after))
+
+
+def _begin(x_BCHW: Tensor, layer: nn.Module) -> Tensor:
+    made_BCHW: Tensor = layer(x_BCHW)
+    return made_BCHW
 
 
 def temporal_of(block: nn.Module) -> TemporalModule | None:

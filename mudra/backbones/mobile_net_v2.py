@@ -22,6 +22,7 @@ from mudra.backbones.frame_backbone import (
     TORCH_NORM_MOMENTUM,
     BlockOutput,
     FrameBackbone,
+    Head,
     run_residual_blocks,
     set_norm_momentum,
 )
@@ -125,8 +126,8 @@ class MobileNetV2(FrameBackbone):
         return ".temporal." in name
 
 
-def _run_block(block: nn.Module, x_BCHW: Tensor, branch_BCHW: Tensor) -> Tensor:
+def _run_block(block: nn.Module, x_BCHW: Tensor, head: Head) -> Tensor:
     """Run a block, whose branch begins with other maps than its shortcut."""
     layers = block.conv if isinstance(block, InvertedResidual) else block
-    maps: Tensor = layers(branch_BCHW)
+    maps = head(layers)
     return x_BCHW + maps if isinstance(block, InvertedResidual) and block.use_res_connect else maps

@@ -27,6 +27,7 @@ from mudra.backbones.frame_backbone import (
     TORCH_NORM_MOMENTUM,
     BlockOutput,
     FrameBackbone,
+    Head,
     run_residual_blocks,
     set_norm_momentum,
 )
@@ -165,11 +166,11 @@ class ResNet(FrameBackbone):
         return f"{found[1]}.{place}.{found[3]}"
 
 
-def _run_block(block: nn.Module, x_BCHW: Tensor, branch_BCHW: Tensor) -> Tensor:
+def _run_block(block: nn.Module, x_BCHW: Tensor, head: Head) -> Tensor:
     """Run one of torchvision's blocks, whose branch begins with other maps than its shortcut."""
     assert isinstance(block, BasicBlock | Bottleneck)
     shortcut: Tensor = x_BCHW if block.downsample is None else block.downsample(x_BCHW)
-    maps: Tensor = block.bn2(block.conv2(block.bn1(block.conv1(branch_BCHW)).relu_()))
+    maps: Tensor = block.bn2(block.conv2(block.bn1(head(block.conv1)).relu_()))
     if isinstance(block, Bottleneck):
         maps = block.bn3(block.conv3(maps.relu_()))
     return maps.add_(shortcut).relu_()

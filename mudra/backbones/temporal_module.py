@@ -41,6 +41,16 @@ class TemporalModule(nn.Module, ABC):
             before_BCHW: What `remember` kept of the piece before, of causal modules; None at a clip's start.
         """
 
+    def lead_into(self, layer: nn.Module, x_BCHW: Tensor, num_frames: int, before_BCHW: Tensor | None = None) -> Tensor:
+        """Return what the layer behind makes of the mixed maps; modules that know a faster way take it.
+
+        Args:
+            layer: What the branch begins with.
+            x_BCHW, num_frames, before_BCHW: As `forward` takes them.
+        """
+        made_BCHW: Tensor = layer(self(x_BCHW, num_frames, before_BCHW))
+        return made_BCHW
+
     def remember(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
         """Return what the next piece of a stream needs of this one's maps.
 

@@ -14,12 +14,14 @@ first F channels of the last frame are all that is to be kept.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from pydantic import PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 
+from mudra.backbones.shifted_conv import Fold as Fold
+from mudra.backbones.shifted_conv import convolve_shifted, is_foldable
 from mudra.backbones.temporal_module import TemporalModule, split_frames
 from mudra.config import Config
 from mudra.errors import ConfigError, nearest_name
@@ -41,14 +43,6 @@ class TemporalShiftConfig(Config):
     def build(self, in_channels: int) -> TemporalShift:
         """Return the module for maps of `in_channels` channels."""
         return TemporalShift(in_channels=in_channels, fold_div=self.fold_div, direction=self.direction)
-
-
-class Fold(NamedTuple):
-    """Neighbouring channels that move together: they show what is `offset` frames later."""
-
-    start: int
-    stop: int
-    offset: int
 
 
 def plan_shift(channels: int, *, fold_div: int = FOLD_DIV, direction: ShiftDirection = "both") -> tuple[Fold, ...]:
@@ -111,6 +105,11 @@ class TemporalShift(TemporalModule):
             fold = self.plan[0].stop
             split_frames(moved, num_frames)[:, 0, :fold] = before_BCHW
         return moved
+
+    def lead_into(self, layer: nn.Module, x_BCHW: Tensor, num_frames: int, before_BCHW: Tensor | None = None) -> Tensor:
+        if before_BCHW is None and is_foldable(layer, x_BCHW):
+            return convolve_shifted(x_BCHW, layer.get_parameter("weight"), num_frames, self.plan)
+        return super().lead_into(layer, x_BCHW, num_frames, before_BCHW)
 
     def remember(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
         """Return the moving channels of the last frame.

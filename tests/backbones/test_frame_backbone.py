@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ def test_blocks_are_torchvisions_with_the_module_before_the_branch(depth: Any, t
         block.conv1 = Wrapped()
         wanted = block(maps)
         block.conv1 = first
-        torch.testing.assert_close(_run_block(block, maps, module(maps, 2)), wanted)
+        torch.testing.assert_close(
+            _run_block(block, maps, partial(module.lead_into, x_BCHW=maps, num_frames=2)), wanted
+        )
 
 
 def official(backbone: FrameBackbone) -> dict[str, Tensor]:
