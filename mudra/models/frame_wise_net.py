@@ -8,13 +8,14 @@ that frames of any size can be taken.
     clip_BTCHW -> backbone -> maps -> grid, flattened -> features_BTC
         without a window:  -> cells -> head -> logits_BTK, a row for every frame
         with a window:     -> mean, maximum or all in one row -> head -> logits of shape (B, 1, K), of the middle frame
+    with a delay:      a network that sees earlier frames alone waits for so many later ones before it answers
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mudra.backbones import AnyBackboneConfig, Backbone, BackboneState, FrameTrunkConfig, scale_channels
@@ -62,6 +63,9 @@ class FrameWiseNetConfig(Config):
     """How the frames of a window become one answer; None: every frame has its own."""
     cells: tuple[AnyVectorLayerConfig, ...] = LAYERS
     """The recurrent layers, first to last; none with a window."""
+    delay_frames: NonNegativeInt = 0
+    """How many later frames a network that runs forwards alone sees before it answers for a frame: a gesture's
+    beginning seldom tells which gesture it is. 0 with a window, or where a part looks both ways."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     """Probability that an input of a recurrent layer is dropped in training; the head has its own."""
     head: FrameClassifierConfig = FrameClassifierConfig()
@@ -87,6 +91,7 @@ class FrameWiseNetConfig(Config):
             grid=self.grid,
             window=self.window,
             cells=self.cells,
+            delay_frames=self.delay_frames,
             dropout=self.dropout,
             head=self.head,
         )
@@ -150,12 +155,13 @@ class FrameWiseNet(nn.Module):
         grid: Rows and columns that the maps are averaged to before they are flattened.
         window: How the frames of a window become one answer, or None.
         cells: Configs of the recurrent layers; features left out are filled in.
+        delay_frames: How many later frames are seen before a frame is answered for.
         dropout: Probability that an input of a recurrent layer is dropped in training.
         head: Config of the head.
 
     Raises:
-        ConfigError: If there are both a window and recurrent layers, or a backbone that strides over time without a
-            window.
+        ConfigError: If there are both a window and recurrent layers, a backbone that strides over time without a
+            window, or a delay of a network that sees later frames anyway.
         ModelError: If the backbone's or a layer's config names another number of channels or features than come in.
 
     Example:
@@ -175,6 +181,7 @@ class FrameWiseNet(nn.Module):
         grid: tuple[int, int] = (4, 4),
         window: WindowConfig | None = None,
         cells: tuple[AnyVectorLayerConfig, ...] = LAYERS,
+        delay_frames: int = 0,
         dropout: float = 0.5,
         head: FrameClassifierConfig = FrameClassifierConfig(),  # noqa: B008  configs are frozen
     ) -> None:
@@ -185,6 +192,7 @@ class FrameWiseNet(nn.Module):
                 hint="leave one of them out: window=null, or cells=[]",
             )
         self.num_classes, self.in_channels, self.grid, self.window = num_classes, in_channels, grid, window
+        self.delay_frames = delay_frames
         _check_size("backbone.in_channels", backbone.in_channels, in_channels)
         self.backbone: Backbone = backbone.model_copy(update={"width": backbone.width * width}).build(in_channels)
         stride = self.backbone.time_stride
@@ -206,9 +214,17 @@ class FrameWiseNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.cells = nn.ModuleList(layers)
         self.head: nn.Module = head.model_copy(update={"width": head.width * width}).build(features, num_classes)
+        whole = self._find_whole_parts()
+        if delay_frames and whole:
+            raise ConfigError(
+                f"delay_frames is {delay_frames}, but {', '.join(whole)} sees later frames anyway",
+                hint="leave the delay out, or build the causal twin (FrameWiseNetConfig.to_causal)",
+            )
 
     def forward(self, clip_BTCHW: Tensor, *, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits_BTK for whole clips: a row for every frame, or with a window one row, of the middle frame.
+
+        With a delay the clip's last `delay_frames` frames have no row: what it waits for is not there.
 
         Args:
             clip_BTCHW: Clips; with a window, of its length (of another, poolings do what they can).
@@ -222,7 +238,7 @@ class FrameWiseNet(nn.Module):
         features_BTC = self.flatten_maps(self.backbone(clip_BTCHW))
         if self.window is not None:
             features_BTC = self.pool_window(features_BTC)
-        return self.judge_features(features_BTC, mask_BT=mask_BT)
+        return self.judge_features(features_BTC, mask_BT=mask_BT)[:, self.delay_frames :]
 
     def judge_features(self, features_BTC: Tensor, *, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits_BTK of the flattened maps of clips: what `forward` does behind the backbone and the window."""
@@ -235,6 +251,9 @@ class FrameWiseNet(nn.Module):
     def judged_frames(self, num_frames: int) -> range:
         """Return which frames of a clip the rows of its logits are about.
 
+        Raises:
+            ModelError: If the clip ends before the network's delay.
+
         Example:
             >>> FrameWiseNet(num_classes=5, in_channels=4, width=0.125).judged_frames(8)
             range(0, 8)
@@ -243,7 +262,14 @@ class FrameWiseNet(nn.Module):
             range(15, 16)
         """
         middle = (num_frames - 1) // 2
-        return range(num_frames) if self.window is None else range(middle, middle + 1)
+        if self.window is not None:
+            return range(middle, middle + 1)
+        if num_frames <= self.delay_frames:
+            raise ModelError(
+                f"a clip has {num_frames} frames, but each is answered for {self.delay_frames} frames later",
+                hint="set clip.num_frames above model.delay_frames",
+            )
+        return range(num_frames - self.delay_frames)
 
     def flatten_maps(self, maps_BTDHW: Tensor) -> Tensor:
         """Return one vector of features per map."""
@@ -271,6 +297,9 @@ class FrameWiseNet(nn.Module):
 
     def forward_stream(self, clip_BTCHW: Tensor, state: FrameStreamState | None = None) -> FrameStreamOutput:
         """Return the logits of the next piece of a stream, equal to those of the whole clip.
+
+        There is a row for every frame that comes. With a delay it is about the frame `delay_frames` before, and the
+        first rows of a video are about nothing; `judge_stream` puts rows and frames together.
 
         Args:
             clip_BTCHW: The piece, T >= 1.

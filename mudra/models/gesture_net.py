@@ -203,8 +203,21 @@ class GestureNet(nn.Module):
                 "the network has a decoder, which learns from depth, but is trained on its logits alone",
                 hint="call forward_training and give its masks to a loss, or leave the decoder out: model.decoder=null",
             )
+        return self.classify_maps(self.compute_maps(clip_BTCHW))
+
+    def compute_maps(self, clip_BTCHW: Tensor) -> Tensor:
+        """Return the backbone's maps with the flow behind their channels: all that the rest of the network sees.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes.
+        """
+        self._check(clip_BTCHW)
         seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
-        hidden, _ = self.recur(_join_flow(self.backbone(seen_BTCHW), flow_BTCHW))
+        return _join_flow(self.backbone(seen_BTCHW), flow_BTCHW)
+
+    def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
+        """Return logits_BK for maps that `compute_maps` returned."""
+        hidden, _ = self.recur(maps_BTCHW)
         logits: Tensor = self.head(self.top(hidden))
         return logits
 

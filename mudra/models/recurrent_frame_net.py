@@ -208,10 +208,22 @@ class RecurrentFrameNet(nn.Module):
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
+        return self.classify_maps(self.compute_maps(clip_BTCHW))
+
+    def compute_maps(self, clip_BTCHW: Tensor) -> Tensor:
+        """Return the backbone's maps with the flow behind their channels: all that the rest of the network sees.
+
+        Raises:
+            ModelError: If the clip has another number of axes or channels than the network takes.
+        """
         self._check(clip_BTCHW)
-        maps_BTCHW = self.backbone(clip_BTCHW[:, :, : self.in_channels - self.flow_channels])
+        maps_BTCHW: Tensor = self.backbone(clip_BTCHW[:, :, : self.in_channels - self.flow_channels])
         if self.flow_channels:
             maps_BTCHW = _join_flow(maps_BTCHW, clip_BTCHW[:, :, -self.flow_channels :])
+        return maps_BTCHW
+
+    def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
+        """Return logits_BTK, those of every step, for maps that `compute_maps` returned."""
         for layer in self.cells:
             assert isinstance(layer, Cell | WholeClipLayer)
             memory: Literal["keep", "recompute"] = "recompute" if self.recompute_steps else "keep"

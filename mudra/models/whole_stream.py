@@ -5,7 +5,8 @@ single-frame steps for networks that answer for the middle of a window), and the
 Differs: no frame is lost. The released code drops the last 16 frames of a recording that fits into one window, and the
 last frame of every recording that a network with a window judges.
 
-    the network runs forwards alone    piece by piece, on from the state that the piece before left
+    the network runs forwards alone    piece by piece, on from the state that the piece before left; one that answers
+                                       with a delay sees zeros behind the last frame
     it has a window                    windows with single-frame steps, zeros before the first frame and behind the last
     it looks both ways                 windows of `window` frames, `stride` apart; of each, the middle `stride` frames
                                        are kept, and at the ends what lies beyond the middle too. The last window is
@@ -75,9 +76,16 @@ def _cut(pieces_TCHW: Iterable[Tensor]) -> Iterator[Tensor]:
 @torch.no_grad()
 def _judge_forwards(network: FrameWiseNet, parts: Iterable[Tensor]) -> Iterator[Tensor]:
     state: FrameStreamState | None = None
+    early = network.delay_frames  # rows still to come that are about frames before the first
+    part_BTCHW: Tensor | None = None
     for part_BTCHW in parts:
         logits_BTK, state = network.forward_stream(part_BTCHW, state)
-        yield logits_BTK[0]
+        if logits_BTK.shape[1] > early:
+            yield logits_BTK[0, early:]
+        early = max(early - logits_BTK.shape[1], 0)
+    if part_BTCHW is not None and network.delay_frames:
+        zeros = part_BTCHW.new_zeros(1, network.delay_frames, *part_BTCHW.shape[2:])
+        yield network.forward_stream(zeros, state).logits_BTK[0, early:]
 
 
 @torch.no_grad()

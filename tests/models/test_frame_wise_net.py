@@ -161,6 +161,24 @@ def test_rows_are_about_all_frames_or_the_middle_one() -> None:
     assert [windowed.judged_frames(count) for count in (32, 16, 1)] == [range(15, 16), range(7, 8), range(1)]
 
 
+def test_a_delay_is_the_same_network_answering_later() -> None:
+    at_once = build(CAUSAL["ours"])
+    delayed = build(CAUSAL["ours"], delay_frames=3)
+    delayed.load_state_dict(at_once.state_dict())
+    clip_BTCHW = random_clip()
+    torch.testing.assert_close(delayed(clip_BTCHW), at_once(clip_BTCHW)[:, 3:])
+    assert delayed.judged_frames(NUM_FRAMES) == range(NUM_FRAMES - 3)
+    with pytest.raises(ModelError, match=r"3 frames, but each is answered for 3 frames later"):
+        delayed.judged_frames(3)
+
+
+@pytest.mark.parametrize("changes", [{"window": WindowConfig(), "cells": ()}, {}], ids=["window", "both ways"])
+def test_a_delay_of_what_sees_later_frames_is_refused(changes: dict[str, Any]) -> None:
+    config = FrameWiseNetConfig(backbone=SMALL_TRUNK, delay_frames=2, **changes)
+    with pytest.raises(ConfigError, match="sees later frames anyway"):
+        build(config)
+
+
 def test_dropout_falls_on_what_goes_into_recurrent_and_dense_layers() -> None:
     network = build(CAUSAL["lstm"], dropout=0.25, head=FrameClassifierConfig(dropout=0.125)).train()
     assert [(name, m.p) for name, m in network.named_modules() if isinstance(m, nn.Dropout)] == [

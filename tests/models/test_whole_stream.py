@@ -35,6 +35,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "both ways on a causal backbone": {"backbone": FrameResNetConfig(channels=(8,)), "cells": BOTH_WAYS},
     "forwards on centred convolutions": {"backbone": trunk("centred"), "cells": FORWARDS},
     "forwards": {"backbone": trunk("causal"), "cells": FORWARDS},
+    "forwards, later": {"backbone": trunk("causal"), "cells": FORWARDS, "delay_frames": 5},
     "single frames": {"backbone": trunk("none"), "cells": ()},
     "mean of a window": {"backbone": trunk("none"), "cells": (), "window": WindowConfig(num_frames=6, pooling="mean")},
     "odd window": {"backbone": trunk("none"), "cells": (), "window": WindowConfig(num_frames=5, pooling="max")},
@@ -123,6 +124,13 @@ def test_networks_that_run_forwards_give_what_they_give_for_the_whole(name: str)
     network, stream_TCHW = build(name), random_stream(150)
     with torch.no_grad():
         expected = network(stream_TCHW[None])[0]
+    torch.testing.assert_close(judge(network, [stream_TCHW]), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_network_that_answers_later_sees_zeros_behind_the_end() -> None:
+    network, stream_TCHW = build("forwards, later"), random_stream(11)
+    with torch.no_grad():
+        expected = network(torch.cat([stream_TCHW, torch.zeros(5, 2, 8, 8, dtype=torch.float64)])[None])[0]
     torch.testing.assert_close(judge(network, [stream_TCHW]), expected, rtol=1e-10, atol=1e-10)
 
 
