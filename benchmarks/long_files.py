@@ -3,7 +3,7 @@
 Run: python -m benchmarks.long_files                      (10, 30 and 120 minutes of video; about ten minutes)
      python -m benchmarks.long_files --minutes 5 60       (others)
 
-The videos are drawn, 160x120 at 25 frames per second: a bright square that wanders about, with noise, so that decoding
+The videos are drawn, 160x120 at 25 frames per second: a bright square that wanders about in noise, so that decoding
 costs what it costs. The run is ours/frame_wise at full width, trained for two steps: what it says is worth nothing, what
 it costs is true. The rate counts the whole program, from its start to the last written file; memory is the largest
 that was resident. Rows go to benchmarks/results/long_files.jsonl.

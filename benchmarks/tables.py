@@ -10,20 +10,27 @@ from __future__ import annotations
 import importlib
 import statistics
 from pathlib import Path
-from typing import Any
 
-from benchmarks import cells_shrec, kernels_shrec
+from benchmarks import cells_shrec, kernels_shrec, tables_speed, tables_trained
 from benchmarks.common import REPOSITORY, RESULTS, read_rows
 from benchmarks.grid import Grid, summarise_grid
 from benchmarks.shrec2017 import ROWS
+from benchmarks.tables_parts import as_table, newest, origin, picture, rows_of, simple
 from mudra.recipes import list_recipes
 
 PAPERS = ("zhang2018", "fan2021", "pigou2015", "agethen2019", "ours")
 PAGE = REPOSITORY / "docs" / "numbers.md"
-Row = dict[str, Any]
 
 
 def main() -> None:
+    PAGE.write_text(build_page(), encoding="utf-8")
+    print(f"written: {PAGE}")
+    for paper in PAPERS:
+        print(f"written: {write_recipes(paper)}")
+
+
+def build_page() -> str:
+    """Return docs/numbers.md: a section for each benchmark that has rows."""
     parts = [
         "# Measured numbers",
         "Made by `python -m benchmarks.tables` from `benchmarks/results/`; nothing here is typed by hand.",
@@ -42,7 +49,27 @@ def main() -> None:
             "One recurrent layer of 48 channels on maps of 8x8; only its kernels change. `flow_attention`: flow makes "
             "masks for both kernels; `flow_as_input`: flow goes through the backbone beside depth instead.",
         ),
-        *recurrent(),
+        *tables_trained.frame_wise("shrec"),
+        *tables_trained.frame_wise("fir"),
+        *tables_trained.moving_digits(is_paper=False),
+        *tables_trained.moving_digits(is_paper=True),
+        *tables_trained.flow_masks(),
+        *tables_trained.msd_synthetic(),
+        *tables_trained.msd_isogd(),
+        *tables_speed.recurrent(),
+        *tables_speed.layer_time(),
+        *tables_speed.temporal_modules(),
+        *tables_speed.frame_speed(),
+        *tables_speed.long_files(),
+        *reading(),
+        *tables_speed.flow_speed(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def reading() -> list[str]:
+    """Decoding, loading, predicting and drawing."""
+    return [
         *simple(
             "Decoding and sampling a clip",
             "decoding",
@@ -53,11 +80,15 @@ def main() -> None:
             "Loader",
             "loader",
             "Clips per second of the loader alone (`none`, `memory`: its cache) and in training (`auto`), where the "
-            "share of a step spent waiting for data is wanted under 10 %.",
+            "share of a step spent waiting for data is wanted under 10 %. Pairs of colour and depth, eight frames of "
+            "224x224 of each, stand beside the decoding of the same frames by as many processes.",
             {
                 "case": "case",
                 "cache": "cache",
+                "workers": "processes",
                 "clips_per_s": "clips per s",
+                "decoding_clips_per_s": "decoding alone",
+                "over_decoding": "times as long",
                 "waiting_fraction": "waiting",
                 "step_ms": "step ms",
             },
@@ -75,10 +106,6 @@ def main() -> None:
             {"streams": "streams", "hardness": "surroundings", "size": "size", "frames_per_s": "frames per s"},
         ),
     ]
-    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(f"written: {PAGE}")
-    for paper in PAPERS:
-        print(f"written: {write_recipes(paper)}")
 
 
 def write_recipes(paper: str) -> Path:
@@ -104,11 +131,11 @@ def write_recipes(paper: str) -> Path:
 
 def shrec2017() -> list[str]:
     """The SHREC'17 tables, and the spread over groups of people."""
-    found = {row["row"]: row for row in read_rows(RESULTS / "shrec2017.jsonl")}
+    found = {row["row"]: row for row in rows_of("shrec2017")}
     rows = [found[name] for name in ROWS if name in found]
     if not rows:
         return []
-    everything = read_rows(RESULTS / "shrec2017.jsonl")
+    everything = rows_of("shrec2017")
     earlier = ", ".join(f"{row['row']} {row['top1']:.4f}" for row in everything if row not in rows)
     table = [
         {
@@ -143,13 +170,12 @@ def shrec2017() -> list[str]:
     for name, per_class in by_class.items():
         cells = [{"class": label, "accuracy": f"{accuracy:.3f}"} for label, accuracy in per_class.items()]
         parts += [f"### Per class, {name}", as_table(cells)]
-    parts += ["![Validation top-1 by epoch](../benchmarks/results/shrec2017_curves.svg)", origin(rows)]
-    return parts
+    return [*parts, *picture("Validation top-1 by epoch", RESULTS / "shrec2017_curves.svg"), origin(rows)]
 
 
 def order_in_time() -> list[str]:
     """Whether one frame tells the gesture."""
-    rows = newest(read_rows(RESULTS / "order_in_time.jsonl"), "row")
+    rows = newest(rows_of("order_in_time"), "row")
     if not rows:
         return []
     wanted = {"full": "over 0.95", "single_frame": "under 0.60"}
@@ -198,91 +224,10 @@ def grid(comparison: Grid, title: str, text: str) -> list[str]:
         "subjects (230 clips: one clip is 0.0043), last epoch's weights; differences to the first row are taken "
         f"seed by seed; training in minutes on one thread, others beside it.{timed}",
         as_table(table),
-        f"![{title}](../benchmarks/results/{comparison.name}.svg)",
+        *picture(title, RESULTS / f"{comparison.name}.svg"),
         origin(rows),
         *([origin(times)] if times else []),
     ]
-
-
-def recurrent() -> list[str]:
-    """Speed, training memory and streaming of one recurrent layer."""
-    rows = list({(row["part"], row["case"]): row for row in read_rows(RESULTS / "recurrent.jsonl")}.values())
-    tables = {
-        "speed": (
-            "Floor: the same convolutions and matrix products alone, in the same process and in turns (wanted: plain "
-            "at most 1.10 times it, (a) at most 1.6 times it and 6 times faster than plain, forward and backward).",
-            {
-                "case": "case",
-                "ours_ms": "ours ms",
-                "floor_ms": "floor ms",
-                "over_floor": "over the floor",
-                "together_ms": "[x, h] together ms",
-                "times_faster_than_conv_lstm": "times faster than plain",
-            },
-        ),
-        "memory": (
-            "Training memory between forward and backward, and at its peak with weight gradients (wanted: at most "
-            '0.6); `memory="recompute"` of `unroll`, `model.recompute_steps=true` of a network.',
-            {
-                "case": "case",
-                "keep_between_mib": "kept MiB",
-                "recompute_between_mib": "recomputed MiB",
-                "recompute_over_keep_between": "ratio",
-                "keep_peak_mib": "peak MiB, kept",
-                "recompute_peak_mib": "peak MiB, recomputed",
-                "recompute_over_keep_peak": "ratio of peaks",
-            },
-        ),
-        "stream": (
-            "Live memory of a stream in pieces.",
-            {"case": "case", "num_frames": "frames", "early_bytes": "bytes at first", "late_bytes": "bytes at last"},
-        ),
-    }
-    parts = ["## One recurrent layer", "256 channels in and out, 3x3, 28x28, one clip."]
-    for part, (text, heads) in tables.items():
-        found = [row for row in rows if row["part"] == part]
-        table = [{head: row.get(key) or "" for key, head in heads.items()} for row in found]
-        parts += [text, as_table(table, list(heads.values())), origin(found)] if found else []
-    return parts if rows else []
-
-
-def simple(title: str, name: str, text: str, columns: dict[str, str]) -> list[str]:
-    """A table of the newest run of one benchmark."""
-    rows = read_rows(RESULTS / f"{name}.jsonl")
-    if not rows:
-        return []
-    keys = [key for key in ("case", "cache", "streams", "hardness", "size") if key in rows[-1]]
-    rows = list({tuple(str(row.get(key)) for key in keys): row for row in rows}.values())
-    table = [{head: row[key] for key, head in columns.items() if key in row} for row in rows]
-    return [f"## {title}", text, as_table(table, list(columns.values())), origin(rows)]
-
-
-def newest(rows: list[Row], key: str) -> list[Row]:
-    """Return the last row of each value of `key`, in the order of their first rows."""
-    return list({row[key]: row for row in rows}.values())
-
-
-def as_table(rows: list[Row], heads: list[str] | None = None) -> str:
-    """Return rows as a Markdown table."""
-    heads = heads or list(rows[0])
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(_cell(row.get(head, "")) for head in heads) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return "x".join(map(str, value)) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
-    return str(value)
-
-
-def origin(rows: list[Row]) -> str:
-    """Say where rows come from."""
-    row = rows[-1]
-    versions = ", ".join(f"{name} {version}" for name, version in row.get("versions", {}).items())
-    dates = sorted({row["date"] for row in rows})
-    cpus = " and ".join(dict.fromkeys(row.get("cpu", "") for row in rows))
-    return f"`{row['command']}`, {' to '.join(dates)}, {cpus}, {row.get('num_cpus')} cores, {versions}."
 
 
 if __name__ == "__main__":

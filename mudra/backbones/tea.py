@@ -46,11 +46,15 @@ class TeaMotionExcitation(nn.Module):
 
     def forward(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
         """Return the excited maps of all frames, clip by clip, shape (B * T, C, H, W)."""
+        # x + x (m - 1/2) in one product: only the gate, one number per channel, is added to.
+        return x_BCHW * (self.measure(x_BCHW, num_frames) + 0.5)
+
+    def measure(self, x_BCHW: Tensor, num_frames: int) -> Tensor:
+        """Return sigmoid(y) of maps, in [0, 1], shape (B * T, C, 1, 1); the same in every clip's last frame."""
         squeezed_BRHW = self.bn1(self.conv1(x_BCHW))
         moved_BR11 = motion_means(squeezed_BRHW, self.conv2(squeezed_BRHW), num_frames)
-        # x + x (m - 1/2) in one product: only the gate, one number per channel, is added to.
-        gate_BC11: Tensor = self.bn3(self.conv3(moved_BR11)).sigmoid() + 0.5
-        return x_BCHW * gate_BC11
+        mask_BC11: Tensor = self.bn3(self.conv3(moved_BR11)).sigmoid()
+        return mask_BC11
 
 
 def build_shifts(width: int, *, num_convolved: int) -> nn.ModuleList:

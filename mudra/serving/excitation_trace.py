@@ -1,8 +1,9 @@
 """What the temporal modules and the decoders of a 2-D network do with one clip: excitations, kernels over time, masks.
 
-Sources: the excitations are those of Wang et al. 2021, arXiv:2103.07372, section 3 (ACTION); kernels over time those of
-ACTION's and TEA's learned shifts and of Lin et al. 2019, arXiv:1811.08383 (TSM), whose fixed shift is told as the
-kernels that it stands for; masks those of Fan et al. 2021, section III-C and figure 5.
+Sources: the excitations are those of Wang et al. 2021, arXiv:2103.07372, section 3 (ACTION), and of Li et al. 2020,
+arXiv:2004.01398, section 3.1 (TEA, motion alone); kernels over time those of ACTION's and TEA's learned shifts and of
+Lin et al. 2019, arXiv:1811.08383 (TSM), whose fixed shift is told as the kernels that it stands for; masks those of Fan
+et al. 2021, section III-C and figure 5.
 
 Letters: T frames, C channels that come into a block, H W cells of a map.
 """
@@ -19,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from mudra.backbones import Action, TemporalShift
-from mudra.backbones.action import Excitations
 from mudra.backbones.frame_backbone import FrameBackbone
 from mudra.backbones.learned_shift import LearnedShift
+from mudra.backbones.res2net import Res2NetBlock
+from mudra.backbones.tea import TeaMotionExcitation
 from mudra.errors import ModelError, nearest_name
 from mudra.heads import Masks
 from mudra.types import FloatArray
@@ -30,17 +32,22 @@ MOST_BLOCKS = 4  # that are shown unless others are asked for, from the first to
 
 
 class BlockExcitations(NamedTuple):
-    """The three excitations of one block, in [0, 1].
+    """The excitations of one block, in [0, 1]: ACTION's three, or TEA's of motion.
 
     Args:
-        spatio_temporal_THW: Where: one map for all channels.
-        channel_TC: Which channels.
-        motion_TC: Which channels move; one half in the last frame.
+        spatio_temporal_THW: Where: one map for all channels; None for TEA.
+        channel_TC: Which channels; None for TEA.
+        motion_TC: Which channels move; in the last frame the same whatever is seen, one half with ACTION.
     """
 
-    spatio_temporal_THW: FloatArray
-    channel_TC: FloatArray
+    spatio_temporal_THW: FloatArray | None
+    channel_TC: FloatArray | None
     motion_TC: FloatArray
+
+    def by_name(self) -> dict[str, FloatArray]:
+        """Return those that there are."""
+        found = {"spatio_temporal": self.spatio_temporal_THW, "channel": self.channel_TC, "motion": self.motion_TC}
+        return {name: maps for name, maps in found.items() if maps is not None}
 
 
 class BlockTrace(NamedTuple):
@@ -48,10 +55,10 @@ class BlockTrace(NamedTuple):
 
     Args:
         name: Where in the backbone it is: `layer1.0`.
-        kind: Class of the module.
+        kind: Class of the module; of TEA, which is several parts of a block, that of the block.
         kernels_C3: Each channel's weights of the frame before, the frame itself and the next one; of several shifts in
             one block, one after another.
-        excitations: Those of ACTION; None for other modules.
+        excitations: Those of ACTION and TEA; None for other modules.
     """
 
     name: str
@@ -97,7 +104,7 @@ class TemporalTrace(NamedTuple):
                     if block.excitations is None
                     else {
                         name: maps.reshape(len(maps), -1).mean(axis=1).tolist()
-                        for name, maps in _by_name(block.excitations).items()
+                        for name, maps in block.excitations.by_name().items()
                     },
                 }
                 for block in self.blocks
@@ -111,7 +118,7 @@ class TemporalTrace(NamedTuple):
             (block.name, name, t, values)
             for block in self.blocks
             if block.excitations is not None
-            for name, maps in _by_name(block.excitations).items()
+            for name, maps in block.excitations.by_name().items()
             for t, values in enumerate(maps)
         ]
         return found + [
@@ -162,17 +169,18 @@ def trace_temporal(
     backbone = network.get_submodule("backbone")
     assert isinstance(backbone, FrameBackbone)
     modules = _choose(_modules(backbone), blocks)
-    found: dict[str, Excitations] = {}
+    found: dict[str, BlockExcitations] = {}
     with ExitStack() as stack, torch.no_grad():
         for name, module in modules.items():
-            if isinstance(module, Action):
-                stack.callback(module.register_forward_pre_hook(partial(_keep, found, name)).remove)
+            exciting = module.me if isinstance(module, Res2NetBlock) else module
+            if isinstance(exciting, Action | TeaMotionExcitation):
+                stack.callback(exciting.register_forward_pre_hook(partial(_keep, found, name)).remove)
         clip_BTCHW = clip_TCHW[None].to(next(network.parameters()).device)
         taps = backbone.forward_taps(clip_BTCHW)
         masks = Masks(None, None) if decoder is None else decoder.to(clip_BTCHW.device).eval()(*taps)
     return TemporalTrace(
         [
-            BlockTrace(name, type(module).__name__, kernels_of(module), _as_excitations(found.get(name)))
+            BlockTrace(name, type(module).__name__, kernels_of(module), found.get(name))
             for name, module in modules.items()
         ],
         *(None if maps_BTHW is None else _as_array(maps_BTHW[0]) for maps_BTHW in masks),
@@ -202,8 +210,8 @@ def _modules(backbone: FrameBackbone) -> dict[str, nn.Module]:
     for name, module in backbone.named_modules():
         if module in temporal:
             found[name.rpartition(".")[0]] = module
-        elif name.endswith(".shifts"):  # TEA's, beside the convolutions of a block
-            found[name.removesuffix(".shifts")] = module
+        elif isinstance(module, Res2NetBlock) and module.shifts is not None:  # TEA's parts are all over the block
+            found[name] = module
     return found
 
 
@@ -218,22 +226,16 @@ def _choose(modules: dict[str, nn.Module], blocks: Sequence[str] | None) -> dict
     return {name: module for name, module in modules.items() if name in blocks}
 
 
-def _keep(found: dict[str, Excitations], name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
-    assert isinstance(module, Action)
+def _keep(found: dict[str, BlockExcitations], name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
     x_BCHW, num_frames = given[:2]
-    found[name] = module.measure(module.shift(x_BCHW, num_frames), num_frames)
-
-
-def _as_excitations(found: Excitations | None) -> BlockExcitations | None:
-    if found is None:
-        return None
-    place, channel, motion = (_as_array(mask) for mask in found)
-    return BlockExcitations(place[:, 0], channel[..., 0, 0], motion[..., 0, 0])
-
-
-def _by_name(found: BlockExcitations) -> dict[str, FloatArray]:
-    names = ("spatio_temporal", "channel", "motion")
-    return dict(zip(names, found, strict=True))
+    if isinstance(module, TeaMotionExcitation):
+        motion_TC = _as_array(module.measure(x_BCHW, num_frames))[..., 0, 0]
+        found[name] = BlockExcitations(None, None, motion_TC)
+        return
+    assert isinstance(module, Action)
+    masks = module.measure(module.shift(x_BCHW, num_frames), num_frames)
+    place_T1HW, channel_TC11, motion_TC11 = (_as_array(mask) for mask in masks)
+    found[name] = BlockExcitations(place_T1HW[:, 0], channel_TC11[..., 0, 0], motion_TC11[..., 0, 0])
 
 
 def _as_array(x: Tensor) -> FloatArray:

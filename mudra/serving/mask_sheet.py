@@ -30,7 +30,8 @@ def draw_masks(trace: TemporalTrace, pictures_THWC: UInt8Array, times_s: FloatAr
 
     From top to bottom: what the network saw; the decoders' maps of depth, from 0 (black) to 1 (white); for each block
     its spatio-temporal excitation laid over the frames, on a scale of its own; then a line of plots for each block:
-    channel and motion excitation of every channel, mean over the frames and range, and its kernels over time.
+    channel and motion excitation of every channel, mean over the frames and range, and its kernels over time. What no
+    block has is left out: TEA excites by motion alone.
 
     Args:
         trace: What was found.
@@ -59,11 +60,10 @@ def _rows(
         caption = f"{name} decoder: depth from {maps_THW.min():.2f} to {maps_THW.max():.2f}"
         rows.append(GridRow(caption, list(np.repeat(grey_THW[..., None], 3, axis=3))))
     for block in trace.blocks:
-        if block.excitations is None:
+        if block.excitations is None or (place_THW := block.excitations.spatio_temporal_THW) is None:
             continue
-        maps_THW = block.excitations.spatio_temporal_THW
-        low, high = float(maps_THW.min()), float(maps_THW.max())
-        heat_THW = (maps_THW[columns] - low) / max(high - low, 1e-12)
+        low, high = float(place_THW.min()), float(place_THW.max())
+        heat_THW = (place_THW[columns] - low) / max(high - low, 1e-12)
         caption = f"{block.name}: where (STE), from {low:.3f} to {high:.3f}"
         pairs = zip(pictures_THWC[columns], heat_THW, strict=True)
         rows.append(GridRow(caption, [lay_heat(picture_HWC, heat_HW) for picture_HWC, heat_HW in pairs]))
@@ -71,7 +71,8 @@ def _rows(
 
 
 def _draw_plots(blocks: list[BlockTrace]) -> UInt8Array:
-    num_plots = 3 if any(block.excitations is not None for block in blocks) else 1
+    names = {name for block in blocks if block.excitations is not None for name in block.excitations.by_name()}
+    num_plots = 1 + len(names & {"channel", "motion"})
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(num_plots * PLOT_IN, len(blocks) * ROW_IN), dpi=DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -79,10 +80,11 @@ def _draw_plots(blocks: list[BlockTrace]) -> UInt8Array:
         for line, block in zip(grid, blocks, strict=True):
             _plot_kernels(line[-1], block)
             if block.excitations is not None:
-                _plot_channels(line[0], f"{block.name}: channels (CE)", block.excitations.channel_TC, CHANNEL_COLOUR)
-                # The last frame has nothing to move to: its excitation is one half whatever is seen.
+                if (channel_TC := block.excitations.channel_TC) is not None:
+                    _plot_channels(line[0], f"{block.name}: channels (CE)", channel_TC, CHANNEL_COLOUR)
+                # The last frame has nothing to move to: its excitation is the same whatever is seen.
                 moving_TC = block.excitations.motion_TC[:-1] if len(block.excitations.motion_TC) > 1 else None
-                _plot_channels(line[1], f"{block.name}: motion (ME)", moving_TC, MOTION_COLOUR)
+                _plot_channels(line[-2], f"{block.name}: motion (ME)", moving_TC, MOTION_COLOUR)
         canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 

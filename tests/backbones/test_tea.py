@@ -27,6 +27,8 @@ def test_the_gate_is_the_released_codes(num_frames: int) -> None:
             gate = sigmoid(normalise(expanded[:, c], module.bn3, c)) - 0.5
             wanted = x_TCHW[:, c] + x_TCHW[:, c] * gate[:, None, None]
             np.testing.assert_allclose(excited[frames, c], wanted, rtol=1e-10, atol=1e-12)
+            mask = array(module.measure(maps, num_frames))[frames, c, 0, 0]
+            np.testing.assert_allclose(mask, gate + 0.5, rtol=1e-10, atol=1e-12)
 
 
 def test_shifts_start_as_nothing_but_the_last() -> None:

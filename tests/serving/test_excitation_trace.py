@@ -55,6 +55,23 @@ def test_excitations_are_the_modules_own() -> None:
     assert len(network.get_submodule("backbone.layer1.0.temporal")._forward_pre_hooks) == 0
 
 
+def test_teas_gate_of_motion_is_what_excites() -> None:
+    network = build("tea")
+    module: Any = network.get_submodule("backbone.layer2.1.me")
+    seen: list[tuple[Tensor, Tensor]] = []
+    module.register_forward_hook(lambda _, given, made: seen.append((given[0], made)))
+    (block,) = trace_temporal(network, clip(), blocks=["layer2.1"]).blocks
+    assert (block.name, block.kind) == ("layer2.1", "Res2NetBlock")
+    assert block.excitations is not None
+    motion_TC = block.excitations.motion_TC
+    assert list(block.excitations.by_name()) == ["motion"]
+    ((before, after),) = seen
+    excited = before.double() * (0.5 + torch.from_numpy(motion_TC)[..., None, None])
+    np.testing.assert_allclose(excited, after, rtol=1e-5, atol=1e-6)
+    assert motion_TC[:-1].std() > 10 * motion_TC[-1].std(), "the last frame has nothing to move to"
+    assert len(module._forward_pre_hooks) == 0
+
+
 def test_kernels_are_told_of_every_kind() -> None:
     shares = {"before": 0.125, "same": 0.75, "next": 0.125}
     for name in ("tsm", "action"):
@@ -99,6 +116,9 @@ def test_numbers_are_told_as_rows_and_as_json() -> None:
     assert [block["name"] for block in told["blocks"]] == ["layer1.0", "layer4.1"]
     assert told["blocks"][0]["mean_excitations"]["motion"][-1] == 0.5
     assert told["mean_masks"]["global"] == [pytest.approx(rows[-4 + t][3].mean()) for t in range(4)]
+    tea = trace_temporal(build("tea"), clip(), blocks=["layer1.0"])
+    assert [row[:3] for row in tea.rows()] == [("layer1.0", "motion", t) for t in range(4)]
+    assert list(tea.to_json()["blocks"][0]["mean_excitations"]) == ["motion"]
 
 
 def test_what_has_no_such_parts_is_refused() -> None:

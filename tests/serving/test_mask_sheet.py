@@ -40,6 +40,17 @@ def test_blocks_have_plots_below_the_pictures() -> None:
     assert len(np.unique(excited[-280:].reshape(-1, 3), axis=0)) > 50, "bars and kernels in colour"
 
 
+def test_a_gate_of_motion_alone_has_its_plot_and_no_picture() -> None:
+    bare, whole = block("layer1.0", is_excited=False), block("layer1.0", is_excited=True)
+    assert whole.excitations is not None
+    moving = whole._replace(excitations=whole.excitations._replace(spatio_temporal_THW=None, channel_TC=None))
+    plain, motion, three = (draw(TemporalTrace([each], None, None)) for each in (bare, moving, whole))
+    assert plain.shape[1] < motion.shape[1] < three.shape[1], "one plot, two and three"
+    assert motion.shape[0] == plain.shape[0], "no map to lay over frames"
+    still = moving._replace(excitations=BlockExcitations(None, None, np.full((NUM_FRAMES, CHANNELS), 0.5)))
+    assert (draw(TemporalTrace([still], None, None)) != motion).any()
+
+
 def test_one_frame_has_no_motion_and_many_are_thinned_out() -> None:
     one = draw(TemporalTrace([block("layer1.0", is_excited=True, num_frames=1)], None, None), num_frames=1)
     many = draw(TemporalTrace([block("layer1.0", is_excited=True, num_frames=30)], None, None), num_frames=30)

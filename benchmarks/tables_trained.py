@@ -1,0 +1,201 @@
+"""Sections of docs/numbers.md about trainings that compare networks: labels of frames, moving digits, depth learned."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks import flow_masks as masks
+from benchmarks import frame_wise as frames
+from benchmarks import moving_digits as digits
+from benchmarks import msd_isogd as isogd
+from benchmarks import msd_synthetic as synthetic
+from benchmarks.tables_parts import Row, as_table, newest, origin, picture, rows_of
+from benchmarks.training import summarise
+
+STREAMS = {
+    "shrec": ("SHREC'17 as streams", "Streams spliced of SHREC'17's clips, depth, 14 gestures; validation subjects."),
+    "fir": ("FIR", "FIR's uncut streams, colour; three that no training saw."),
+}
+
+
+def frame_wise(data: str) -> list[str]:
+    """Networks that label frames, on one set of streams."""
+    rows = [row for row in rows_of("frame_wise") if row["data"] == data]
+    if not rows:
+        return []
+    lines = frames.summarise(data)
+    table = [
+        {
+            "network": line["network"],
+            "seeds": line["seeds"],
+            "mean Jaccard": f"{line['jaccard']:.4f}",
+            "st. dev.": "" if line["spread"] is None else f"{line['spread']:.4f}",
+            "union": f"{line['union']:.4f}",
+            "frames right": f"{line['frame_accuracy']:.4f}",
+            "gestures wrong": f"{line['error_rate']:.4f}",
+            "parameters": f"{line['parameters']:,}",
+            "training, min": f"{line['minutes']:.1f}",
+            "paper": line["paper"] or "",
+        }
+        for line in lines
+    ]
+    title, what = STREAMS[data]
+    return [
+        f"## A label for every frame: {title}",
+        f"{what} The networks of Pigou et al. 2015, channels and features times {frames.WIDTH}, and `ours/frame_wise`, "
+        f"{rows[-1]['epochs']} epochs each; how many fragments an epoch has is set so that all take about as long. "
+        "Mean Jaccard index over the gestures that a stream has; `union`: over those that it has or was given. "
+        "Frames right are of all frames whose label is known: always answering the largest class would reach "
+        f"{lines[-1]['largest_class']:.4f}. Gestures wrong: the vote of their frames says something else. The paper's "
+        "column is its mean Jaccard index on Montalbano, other data. Last epoch's weights; means over seeds.",
+        as_table(table),
+        *(picture("Mean Jaccard index of networks that label frames", frames.PICTURE) if data == "shrec" else []),
+        origin(rows),
+    ]
+
+
+def moving_digits(*, is_paper: bool) -> list[str]:
+    """The future of one digit by kernel and speed."""
+    rows = digits.known_rows(is_paper)
+    if not rows:
+        return []
+    losses, macs = digits.summarise(rows), {row["kernels"]: row["macs_per_clip"] for row in rows}
+    table = []
+    for kernels, name in digits.KERNELS.items():
+        cells = {speed: losses.get((kernels, speed), []) for speed in digits.SPEEDS_PX}
+        if any(cells.values()):
+            told = {f"{speed} px per frame": _mean_and_half_range(values) for speed, values in cells.items()}
+            table.append({"kernels": name, "MMAC per clip": f"{macs[kernels] / 1e6:.0f}", **told})
+    minutes = [row["minutes"] for row in rows if row["minutes"] is not None]
+    took = f" A training took {statistics.median(minutes):.1f} minutes (median)." if minutes else ""
+    size = (
+        "The paper's size"
+        if is_paper
+        else "Smaller than in the paper: 16 hidden channels, 1,600 steps of 8 clips, a larger rate"
+    )
+    return [
+        f"## The future of one moving digit: kernels by speed{', at the size of the paper' * is_paper}",
+        f"Agethen and Hsu 2019's figure 3 on MNIST's digits, ten frames in and ten out, {rows[-1]['num_clips']} test "
+        f"clips. Cross-entropy of a test clip, mean over up to {len({row['seed'] for row in rows})} seeds and, in "
+        f"parentheses, half of their range. {size}; all networks have equally many hidden channels.{took}",
+        as_table(table),
+        *picture(
+            "Test cross-entropy by speed of the digit", digits.RESULTS / f"{digits.name_of(is_paper=is_paper)}.svg"
+        ),
+        origin(rows),
+    ]
+
+
+def _mean_and_half_range(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.0f} ({(max(values) - min(values)) / 2:.0f})" if values else ""
+
+
+def flow_masks() -> list[str]:
+    """Which digit masks of flow prefer."""
+    rows = newest(masks.known_rows(), "source", "seed")
+    if not rows:
+        return []
+    table = []
+    for source in masks.SOURCES:
+        own = [row for row in rows if row["source"] == source]
+        for size in masks.KERNELS if own else ():
+            kernel = f"{size}x{size}"
+            table.append(
+                {
+                    "digits": source,
+                    "kernel": kernel,
+                    "seeds": len(own),
+                    "masks for the slow digit": _mean_and_range([row[f"slow_masks_{kernel}"] for row in own]),
+                    "clips for it": _mean_and_range([row[f"slow_clips_{kernel}"] for row in own]),
+                    "open on the slow digit": _mean_and_range([row[f"open_on_slow_{kernel}"] for row in own]),
+                    "open on the fast digit": _mean_and_range([row[f"open_on_fast_{kernel}"] for row in own]),
+                }
+            )
+    return [
+        "## Masks of flow: slow digits and fast ones",
+        "Agethen and Hsu 2019's figure 14: two digits of about 1 and 8 pixels per frame, kernels of 5x5 and 7x7 behind "
+        "16 masks of flow each. The share of masks that are wider open on the slow digit, over up to "
+        f"{masks.NUM_CLIPS} test clips (one half by chance; the paper, by eye in one sequence: 10 of 16 for 5x5, 5 of "
+        "16 for 7x7), the share of clips in which a kernel's masks together are so, and how far they are open. Means "
+        "over seeds and their range.",
+        as_table(table),
+        *picture("Masks of flow for one clip", masks.PICTURE),
+        origin(rows),
+    ]
+
+
+def _mean_and_range(shares: Sequence[float]) -> str:
+    return f"{statistics.mean(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+
+
+def msd_synthetic() -> list[str]:
+    """Depth supervision against none, on the drawn set."""
+    rows = rows_of("msd_synthetic")
+    if not rows:
+        return []
+    table = [
+        {
+            "network": line["variant"],
+            "seeds": line["seeds"],
+            "mean top-1": f"{line['mean']:.4f}",
+            "st. dev.": f"{line['spread']:.4f}" if line["seeds"] > 1 else "",
+            "range": f"{line['lowest']:.4f} to {line['highest']:.4f}",
+            "parameters": f"{line['parameters']:,}",
+            "MMAC per clip": f"{line['macs_per_clip'] / 1e6:.0f}",
+            "training, min": f"{line['minutes']:.1f}",
+        }
+        for line in summarise(rows)
+    ]
+    return [
+        "## Does learning depth beside the classes help? (synthetic set)",
+        "ResNet-18 at half its width on colour alone, 8 frames of 64x64, the drawn set made hard; with TSM's shift and "
+        "with ACTION, each without and with (`_msd`) the multi-scale decoder of Fan et al. 2021, which is gone in "
+        f"tests. {rows[-1]['num_clips']} clips of people that no training saw, last epoch's weights, "
+        f"{rows[-1]['epochs']} epochs; a seed draws everything anew and is the same for both networks of a pair.",
+        as_table(table),
+        *(f"{found.explain()}." for found in synthetic.differences(rows) if len(found.by_seed) > 1),
+        *picture("Top-1 without and with depth supervision", synthetic.PICTURE),
+        origin(rows),
+    ]
+
+
+def msd_isogd() -> list[str]:
+    """Errors of depth from colour on real pairs."""
+    rows = newest(rows_of("msd_isogd"), "row")
+    table: list[Row] = []
+    for split in isogd.SPLITS:
+        own = [row for row in rows if row["split"] == split]
+        base = next((row for row in own if row["method"] == "mean_map"), None)
+        for method in isogd.METHODS:
+            for epochs in sorted({row["epochs"] for row in own if row["method"] == method}):
+                found = [row for row in own if (row["method"], row["epochs"]) == (method, epochs)]
+                table.append(_line_of_errors(found, base))
+    if not table:
+        return []
+    held = ", ".join(f"{row['num_train']} and {row['num_held']} by {row['split']}" for row in newest(rows, "split"))
+    return [
+        "## Depth from colour on real pairs (IsoGD)",
+        "Mean squared error of depth in [0, 1] over the measured pixels of recordings that no training saw, at the "
+        "clip's size of 64x96 (local) and at a quarter of it (global); less: below that of `mean_map`, the training "
+        f"recordings' mean depth of every pixel. Recordings to train on and held: {held}; split by the distance of "
+        "file numbers, where the same rooms stand on both sides, and by scenes, where they are kept apart. `msd`: the "
+        "multi-scale decoder of Fan et al. 2021 beside the classes; `masks`: the same without classes; `unet`: a plain "
+        "U-Net of as many parameters, whose map is scaled down for the global error. All start from chance; means over "
+        "seeds and their standard deviation.",
+        as_table(table),
+        origin(rows),
+    ]
+
+
+def _line_of_errors(found: list[Row], base: Row | None) -> Row:
+    """Return one line of the table: several seeds of one method, beside the mean map."""
+    line = {key: found[-1][key] for key in ("split", "method", "epochs")} | {"seeds": len(found)}
+    for name in ("local", "global"):
+        errors = [row[f"{name}_mse"] for row in found]
+        spread = f" ± {statistics.stdev(errors):.5f}" if len(errors) > 1 else ""
+        line[name] = f"{statistics.mean(errors):.5f}{spread}"
+        line[f"{name}, less"] = "" if base is None else f"{1 - statistics.mean(errors) / base[f'{name}_mse']:.0%}"
+    line["parameters"] = f"{found[-1]['parameters']:,}"
+    line["training, min"] = f"{statistics.median(row['minutes'] for row in found):.1f}"
+    return line
