@@ -4,9 +4,9 @@ Run: python -m benchmarks.long_files                      (10, 30 and 120 minute
      python -m benchmarks.long_files --minutes 5 60       (others)
 
 The videos are drawn, 160x120 at 25 frames per second: a bright square that wanders about in noise, so that decoding
-costs what it costs. The run is ours/frame_wise at full width, trained for two steps: what it says is worth nothing, what
-it costs is true. The rate counts the whole program, from its start to the last written file; memory is the largest
-that was resident. Rows go to benchmarks/results/long_files.jsonl.
+costs what it costs. The run is ours/frame_wise at full width, trained for two steps: what it says is worth nothing,
+what it costs is true. The rate counts the whole program, from its start to the last written file; memory is the
+largest that was resident. Rows go to benchmarks/results/long_files.jsonl.
 """
 
 from __future__ import annotations
