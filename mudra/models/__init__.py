@@ -10,11 +10,11 @@ from pydantic import Field
 from mudra.models.complexity import Complexity as Complexity
 from mudra.models.complexity import count_parameters as count_parameters
 from mudra.models.complexity import measure_complexity as measure_complexity
-from mudra.models.frame_wise_net import FrameStreamOutput as FrameStreamOutput
-from mudra.models.frame_wise_net import FrameStreamState as FrameStreamState
+from mudra.models.frame_stream import FrameStreamOutput as FrameStreamOutput
+from mudra.models.frame_stream import FrameStreamState as FrameStreamState
+from mudra.models.frame_window import WindowConfig as WindowConfig
 from mudra.models.frame_wise_net import FrameWiseNet as FrameWiseNet
 from mudra.models.frame_wise_net import FrameWiseNetConfig as FrameWiseNetConfig
-from mudra.models.frame_wise_net import WindowConfig as WindowConfig
 from mudra.models.future_net import FrameErrors as FrameErrors
 from mudra.models.future_net import FutureNet as FutureNet
 from mudra.models.future_net import FutureNetConfig as FutureNetConfig

@@ -13,35 +13,29 @@ that frames of any size can be taken.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from mudra.backbones import AnyBackboneConfig, Backbone, BackboneState, FrameTrunkConfig, scale_channels
-from mudra.cells import (
-    AnyVectorLayerConfig,
-    BidirectionalVectorConfig,
-    VectorCell,
-    VectorState,
-    WholeSequenceLayer,
-    unroll_vectors,
-)
+from mudra.backbones import AnyBackboneConfig, Backbone, FrameTrunkConfig
+from mudra.cells import AnyVectorLayerConfig, BidirectionalVectorConfig, VectorCell, WholeSequenceLayer, unroll_vectors
 from mudra.config import Config
 from mudra.errors import ConfigError, ModelError
 from mudra.heads import FrameClassifierConfig
+from mudra.models.assembly import build_vector_layers, widen
+from mudra.models.frame_stream import (
+    FrameStreamOutput,
+    FrameStreamState,
+    name_whole_parts,
+    to_causal_backbone,
+    to_causal_layers,
+)
+from mudra.models.frame_window import WindowConfig, pool_window
+from mudra.models.refusal import check_clip, require_sizes
 
 TRUNK = FrameTrunkConfig(temporal_conv="centred")
 LAYERS: tuple[AnyVectorLayerConfig, ...] = (BidirectionalVectorConfig(hidden_features=512),)
-
-
-class WindowConfig(Config):
-    """How the frames of a window become one answer, about its middle frame."""
-
-    num_frames: PositiveInt = 32
-    """Frames of a window; the answer is that of frame (num_frames - 1) // 2, counted from 0."""
-    pooling: Literal["mean", "max", "flatten"] = "mean"
-    """Over the steps that the backbone leaves: their mean, their largest values, or all of them side by side."""
 
 
 class FrameWiseNetConfig(Config):
@@ -77,15 +71,10 @@ class FrameWiseNetConfig(Config):
         Raises:
             ModelError: If `num_classes` or `in_channels` is None.
         """
-        if self.num_classes is None or self.in_channels is None:
-            missing = "num_classes" if self.num_classes is None else "in_channels"
-            raise ModelError(
-                f"the network cannot be built: {missing} is not known",
-                hint=f"set model.{missing}, or train on a data set, which says it",
-            )
+        sizes = require_sizes(self.num_classes, self.in_channels)
         return FrameWiseNet(
-            num_classes=self.num_classes,
-            in_channels=self.in_channels,
+            num_classes=sizes.num_classes,
+            in_channels=sizes.in_channels,
             width=self.width,
             backbone=self.backbone,
             grid=self.grid,
@@ -108,40 +97,8 @@ class FrameWiseNetConfig(Config):
                 "twin",
                 hint="take a recurrent network, or judge its windows as they are completed (judge_windows)",
             )
-        backbone = self.backbone
-        if isinstance(backbone, FrameTrunkConfig) and backbone.temporal_conv == "centred":
-            backbone = backbone.model_copy(update={"temporal_conv": "causal"})
-        cells = tuple(
-            layer.cell.model_copy(update={"in_features": layer.in_features, "hidden_features": layer.hidden_features})
-            if isinstance(layer, BidirectionalVectorConfig)
-            else layer
-            for layer in self.cells
-        )
-        return self.model_copy(update={"backbone": backbone, "cells": cells})
-
-
-class FrameStreamState(NamedTuple):
-    """What a causal network carries from one piece of a stream to the next.
-
-    Args:
-        backbone: What the backbone needs of earlier frames.
-        cells: The states of the recurrent layers.
-    """
-
-    backbone: BackboneState
-    cells: tuple[VectorState, ...]
-
-
-class FrameStreamOutput(NamedTuple):
-    """What `FrameWiseNet.forward_stream` returns for one piece of a stream.
-
-    Args:
-        logits_BTK: A row for every frame of the piece.
-        state: Give it to the call for the next piece.
-    """
-
-    logits_BTK: Tensor
-    state: FrameStreamState
+        update = {"backbone": to_causal_backbone(self.backbone), "cells": to_causal_layers(self.cells)}
+        return self.model_copy(update=update)
 
 
 class FrameWiseNet(nn.Module):
@@ -194,7 +151,7 @@ class FrameWiseNet(nn.Module):
         self.num_classes, self.in_channels, self.grid, self.window = num_classes, in_channels, grid, window
         self.delay_frames = delay_frames
         _check_size("backbone.in_channels", backbone.in_channels, in_channels)
-        self.backbone: Backbone = backbone.model_copy(update={"width": backbone.width * width}).build(in_channels)
+        self.backbone: Backbone = widen(backbone, width).build(in_channels)
         stride = self.backbone.time_stride
         if window is None and stride != 1:
             raise ConfigError(
@@ -202,19 +159,14 @@ class FrameWiseNet(nn.Module):
                 hint="set backbone.pool_time=false, or give a window",
             )
         features = self.backbone.out_channels * grid[0] * grid[1]
-        self.window_steps = -(-window.num_frames // stride) if window and window.pooling == "flatten" else 1
+        self.window_steps = 1 if window is None else window.count_rows(stride)
         features *= self.window_steps
-        layers: list[VectorCell | WholeSequenceLayer] = []
-        for index, config in enumerate(cells):
-            _check_size(f"cells.{index}.in_features", config.in_features, features)
-            hidden = features if config.hidden_features is None else scale_channels(config.hidden_features, width)
-            layer = config.model_copy(update={"in_features": features, "hidden_features": hidden}).build()
-            layers.append(layer)
-            features = layer.hidden_features
+        layers = build_vector_layers("cells", cells, features, width=width)
+        features = layers[-1].hidden_features if layers else features
         self.dropout = nn.Dropout(dropout)
         self.cells = nn.ModuleList(layers)
-        self.head: nn.Module = head.model_copy(update={"width": head.width * width}).build(features, num_classes)
-        whole = self._find_whole_parts()
+        self.head: nn.Module = widen(head, width).build(features, num_classes)
+        whole = self._name_whole_parts()
         if delay_frames and whole:
             raise ConfigError(
                 f"delay_frames is {delay_frames}, but {', '.join(whole)} sees later frames anyway",
@@ -281,19 +233,12 @@ class FrameWiseNet(nn.Module):
     def pool_window(self, features_BTC: Tensor) -> Tensor:
         """Return one row of features for all steps of a window, shape (B, 1, C)."""
         assert self.window is not None
-        if self.window.pooling == "mean":
-            return features_BTC.mean(dim=1, keepdim=True)
-        if self.window.pooling == "max":
-            return features_BTC.amax(dim=1, keepdim=True)
-        if features_BTC.shape[1] != self.window_steps:
-            steps_BCT = nn.functional.adaptive_avg_pool1d(features_BTC.transpose(1, 2), self.window_steps)
-            features_BTC = steps_BCT.transpose(1, 2)
-        return features_BTC.flatten(1).unsqueeze(1)
+        return pool_window(features_BTC, self.window, num_rows=self.window_steps)
 
     @property
     def is_causal(self) -> bool:
         """Whether every frame is judged as it comes: `forward_stream` can be called."""
-        return not self._find_whole_parts()
+        return not self._name_whole_parts()
 
     def forward_stream(self, clip_BTCHW: Tensor, state: FrameStreamState | None = None) -> FrameStreamOutput:
         """Return the logits of the next piece of a stream, equal to those of the whole clip.
@@ -310,7 +255,7 @@ class FrameWiseNet(nn.Module):
                 frames, or the state is of pieces of another shape.
         """
         self.check_clip(clip_BTCHW)
-        whole = self._find_whole_parts()
+        whole = self._name_whole_parts()
         if whole:
             raise ModelError(
                 f"{', '.join(whole)} needs later frames; a piece of a stream came",
@@ -333,15 +278,8 @@ class FrameWiseNet(nn.Module):
         """
         self.backbone.load_pretrained()
 
-    def _find_whole_parts(self) -> list[str]:
-        """Name the parts that need later frames."""
-        whole = [] if self.window is None else ["window"]
-        if not self.backbone.is_causal:
-            whole.append(f"backbone ({type(self.backbone).__name__})")
-        layers = enumerate(self.cells)
-        return whole + [
-            f"cells.{i} ({type(layer).__name__})" for i, layer in layers if not isinstance(layer, VectorCell)
-        ]
+    def _name_whole_parts(self) -> list[str]:
+        return name_whole_parts(self.backbone, self.cells, has_window=self.window is not None)
 
     def check_clip(self, clip_BTCHW: Tensor) -> None:
         """Refuse clips of another shape.
@@ -349,11 +287,7 @@ class FrameWiseNet(nn.Module):
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
-        if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
-            raise ModelError(
-                f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
-                f"wanted (B, T, {self.in_channels}, H, W): time stands before channels"
-            )
+        check_clip(clip_BTCHW, self.in_channels)
 
 
 def _check_size(name: str, named: int | None, coming: int) -> None:

@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
-import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mudra.backbones import AnyBackboneConfig, AnyTopConfig, Backbone, MobileNetTopConfig, Res3DConfig
 from mudra.cells import AnyRecurrentLayerConfig, Cell, GatedConvLSTMConfig, MapState, WholeClipLayer, unroll
 from mudra.config import Config
 from mudra.errors import ModelError
 from mudra.heads import AnyHeadConfig, Masks, MeanClassifierConfig, MultiScaleDecoderConfig
-from mudra.models.assembly import check_channels, scale_hidden, widen
+from mudra.models.assembly import check_channels, widen
+from mudra.models.map_layers import build_map_layers, join_flow, require_forward_layers
+from mudra.models.refusal import check_clip, require_sizes
 
 DENSE_NAMES = ("fc", "new_fc")  # of the last layer in torchvision's and in the papers' checkpoints
 
@@ -63,15 +63,10 @@ class GestureNetConfig(Config):
         Raises:
             ModelError: If `num_classes` or `in_channels` is None.
         """
-        if self.num_classes is None or self.in_channels is None:
-            missing = "num_classes" if self.num_classes is None else "in_channels"
-            raise ModelError(
-                f"the network cannot be built: {missing} is not known",
-                hint=f"set model.{missing}, or train on a data set, which says it",
-            )
+        sizes = require_sizes(self.num_classes, self.in_channels)
         return GestureNet(
-            num_classes=self.num_classes,
-            in_channels=self.in_channels,
+            num_classes=sizes.num_classes,
+            in_channels=sizes.in_channels,
             width=self.width,
             backbone=self.backbone,
             cells=self.cells,
@@ -170,17 +165,8 @@ class GestureNet(nn.Module):
         seen_channels = in_channels - flow_channels
         check_channels("backbone", backbone.in_channels, seen_channels)
         self.backbone: Backbone = widen(backbone, width).build(seen_channels)
-        channels = self.backbone.out_channels
-        if flow_channels:
-            cells = _give_flow(cells, flow_channels)
-        layers: list[Cell | WholeClipLayer] = []
-        for index, config in enumerate(cells):
-            coming = channels + (0 if index else flow_channels)
-            check_channels(f"cells.{index}", config.in_channels, coming)
-            hidden = scale_hidden(config.hidden_channels, channels, width)
-            layer = config.model_copy(update={"in_channels": coming, "hidden_channels": hidden}).build()
-            layers.append(layer)
-            channels = layer.hidden_channels
+        layers = build_map_layers(cells, self.backbone.out_channels, flow_channels=flow_channels, width=width)
+        channels = layers[-1].hidden_channels if layers else self.backbone.out_channels
         self.cells = nn.ModuleList(layers)
         self.top: nn.Module = nn.Identity()
         if top is not None:
@@ -197,7 +183,7 @@ class GestureNet(nn.Module):
             ModelError: If the clip has another number of axes or channels than the network takes; in training, if the
                 network has a decoder, which would learn nothing.
         """
-        self._check(clip_BTCHW)
+        check_clip(clip_BTCHW, self.in_channels)
         if self.training and self.decoder is not None:
             raise ModelError(
                 "the network has a decoder, which learns from depth, but is trained on its logits alone",
@@ -211,9 +197,9 @@ class GestureNet(nn.Module):
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
-        self._check(clip_BTCHW)
+        check_clip(clip_BTCHW, self.in_channels)
         seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
-        return _join_flow(self.backbone(seen_BTCHW), flow_BTCHW)
+        return join_flow(self.backbone(seen_BTCHW), flow_BTCHW)
 
     def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
         """Return logits_BK for maps that `compute_maps` returned."""
@@ -227,12 +213,12 @@ class GestureNet(nn.Module):
         Raises:
             ModelError: If the clip has another number of axes or channels than the network takes.
         """
-        self._check(clip_BTCHW)
+        check_clip(clip_BTCHW, self.in_channels)
         if self.decoder is None:
             return TrainingOutput(self(clip_BTCHW), Masks(None, None))
         seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
         stem_BTCHW, maps_BTCHW = self.backbone.forward_taps(seen_BTCHW)
-        hidden, _ = self.recur(_join_flow(maps_BTCHW, flow_BTCHW))
+        hidden, _ = self.recur(join_flow(maps_BTCHW, flow_BTCHW))
         masks: Masks = self.decoder(stem_BTCHW, maps_BTCHW)
         return TrainingOutput(self.head(self.top(hidden)), masks)
 
@@ -263,19 +249,12 @@ class GestureNet(nn.Module):
             ModelError: If the clip has another number of axes or channels than the network takes, or a recurrent layer
                 needs the whole clip.
         """
-        self._check(clip_BTCHW)
-        whole = [
-            f"cells.{i} ({type(cell).__name__})" for i, cell in enumerate(self.cells) if not isinstance(cell, Cell)
-        ]
-        if whole:
-            raise ModelError(
-                f"{', '.join(whole)} runs backwards too and needs the whole clip; a piece of a stream came",
-                hint="give whole clips to the network itself, or train one whose cells run forwards only",
-            )
+        check_clip(clip_BTCHW, self.in_channels)
+        require_forward_layers(self.cells)
         before, kept = (None, None) if states is None else states
         seen_BTCHW, flow_BTCHW = self._split(clip_BTCHW)
         maps_BTCHW, seen = self.backbone.forward_stream(seen_BTCHW, before)
-        hidden, after = self.recur(_join_flow(maps_BTCHW, flow_BTCHW), kept)
+        hidden, after = self.recur(join_flow(maps_BTCHW, flow_BTCHW), kept)
         return StreamOutput(self.head(self.top(hidden)), StreamState(seen, after))
 
     def load_pretrained(self) -> None:
@@ -307,33 +286,6 @@ class GestureNet(nn.Module):
             return clip_BTCHW, None
         num_seen = self.in_channels - self.flow_channels
         return clip_BTCHW[:, :, :num_seen], clip_BTCHW[:, :, num_seen:]
-
-    def _check(self, clip_BTCHW: Tensor) -> None:
-        if clip_BTCHW.ndim != 5 or clip_BTCHW.shape[2] != self.in_channels:
-            raise ModelError(
-                f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
-                f"wanted (B, T, {self.in_channels}, H, W): time stands before channels"
-            )
-
-
-def _join_flow(maps_BTCHW: Tensor, flow_BTCHW: Tensor | None) -> Tensor:
-    """Return maps with flow behind them, averaged to their size and steps."""
-    if flow_BTCHW is None:
-        return maps_BTCHW
-    size = (maps_BTCHW.shape[1], *maps_BTCHW.shape[-2:])
-    scaled_BCTHW = functional.adaptive_avg_pool3d(flow_BTCHW.transpose(1, 2), size)
-    return torch.cat([maps_BTCHW, scaled_BCTHW.transpose(1, 2).to(maps_BTCHW.dtype)], dim=2)
-
-
-def _give_flow(cells: tuple[AnyRecurrentLayerConfig, ...], flow_channels: int) -> tuple[AnyRecurrentLayerConfig, ...]:
-    """Return the recurrent layers with flow for the first."""
-    if not cells or "flow_channels" not in type(cells[0]).model_fields:
-        raise ModelError(
-            f"{flow_channels} channels of flow pass the backbone by, but "
-            + (f"the first recurrent layer, {cells[0].kind!r}, makes no masks of them" if cells else "no cell follows"),
-            hint="set model.flow_channels=0, or begin with a cell that has flow attention: multi_kernel_conv_lstm",
-        )
-    return (cells[0].model_copy(update={"flow_channels": flow_channels}), *cells[1:])
 
 
 def _build_decoder(config: MultiScaleDecoderConfig, backbone: Backbone) -> nn.Module:

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from mudra.errors import ModelError
-from mudra.models.frame_wise_net import FrameStreamState, FrameWiseNet
+from mudra.models.frame_stream import FrameStreamState
+from mudra.models.frame_wise_net import FrameWiseNet
 from mudra.models.sliding_window import WindowState, judge_windows, sees_frames_alone
 
 # Longer pieces are seen in parts of so many frames: enough for fast convolutions, and little memory.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from mudra.clips import FrameSource
-from mudra.clips.maker import nearest_frames
+from mudra.clips.source import nearest_frames
 from mudra.errors import ModelError, nearest_name
 from mudra.serving.clip_picture import draw_clip, draw_original
 from mudra.serving.excitation_trace import TemporalTrace, has_temporal_parts, trace_temporal

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from mudra.clips import ArraySource, ClipMaker, FrameSource, sample_whole
-from mudra.clips.maker import REGION_READ_PX
+from mudra.clips.window import REGION_READ_PX
 from mudra.errors import ClipError
 from mudra.types import FloatArray, Frames, Stream
 from mudra.video import Frame

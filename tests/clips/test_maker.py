@@ -1,4 +1,4 @@
-"""ClipMaker: windows and clips of every stream, aligned, whatever chance decides."""
+"""ClipMaker: clips of every stream, aligned, whatever chance decides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mudra.clips import (
     ArraySource,
@@ -15,15 +14,13 @@ from mudra.clips import (
     ClipSpec,
     DenseSampling,
     DepthTarget,
-    FlowChannels,
     RgbChannels,
     SegmentSampling,
     UniformSampling,
     View,
 )
 from mudra.clips.channels import RelativeDepthChannels
-from mudra.clips.flow import FlowQuality, compute_flow
-from mudra.clips.maker import frames_in_span, nearest_frames
+from mudra.clips.maker import frames_in_span
 from mudra.errors import ClipError
 from mudra.types import Frames, Stream
 from tests.clips.pictures import centre_of, in_colour, in_depth, moved_texture, square
@@ -127,13 +124,6 @@ def test_making_a_clip_leaves_the_window_as_it_was() -> None:
     for seed in range(5):
         maker.clip(window, generator=draw(seed))
     assert all(torch.equal(before[stream], x) for stream, x in window.streams.items())
-
-
-def test_a_window_holds_at_most_so_many_frames_evenly_chosen() -> None:
-    maker = ClipMaker(ClipSpec(num_frames=4, size=(16, 16), max_frames=10))
-    window = maker.window({Stream.RGB: in_colour(np.zeros((40, 16, 16), np.uint8))})
-    assert window.times_s.tolist() == pytest.approx([0.4 * k for k in range(10)])
-    assert window.num_bytes == 10 * 3 * 16 * 16
 
 
 # One draw for all streams
@@ -309,26 +299,6 @@ def test_random_test_clips_are_drawn_as_in_training_from_seeds_of_their_own() ->
     assert frames_of("random", number=1) == frames_of("shifted", number=1) == [[25.0, 75.0, 125.0, 175.0]]
 
 
-def test_streams_with_other_times_are_matched_by_time() -> None:
-    levels = (np.zeros((10, 16, 16), dtype=np.int64) + 10 * np.arange(10)[:, None, None]).astype(np.uint8)
-    depth = np.zeros((21, 16, 16), dtype=np.int64) + 500 + 10 * np.arange(21)[:, None, None]
-    sources = {Stream.RGB: in_colour(levels, fps=10.0), Stream.DEPTH: in_depth(depth, fps=20.0)}
-    spec = ClipSpec(streams=(Stream.DEPTH, Stream.RGB), num_frames=5, size=(16, 16), rgb=RAW)
-    window = ClipMaker(spec).window(sources)
-    assert window.streams[Stream.DEPTH][:, 0, 0, 0].tolist() == [500 + 20 * k for k in range(10)]
-    assert nearest_frames(np.array([0.0, 0.1]), np.array([0.04, 0.06])).tolist() == [0, 1]
-
-
-def test_streams_of_as_many_frames_are_paired_one_by_one_whatever_rate_their_files_tell() -> None:
-    levels = (np.zeros((30, 16, 16), dtype=np.int64) + 5 * np.arange(30)[:, None, None]).astype(np.uint8)
-    depth = np.zeros((30, 16, 16), dtype=np.int64) + 500 + 5 * np.arange(30)[:, None, None]
-    sources = {Stream.RGB: in_colour(levels, fps=8.4), Stream.DEPTH: in_depth(depth, fps=10.0)}
-    spec = ClipSpec(streams=(Stream.RGB, Stream.DEPTH), num_frames=5, size=(16, 16), rgb=RAW)
-    window = ClipMaker(spec).window(sources, span_s=(0.5, None))
-    colour, seen = (window.streams[stream][:, 0, 0, 0].int().tolist() for stream in spec.streams)
-    assert seen == [500 + level for level in colour]
-
-
 def test_mirroring_needs_labels_that_allow_it_and_a_spec_that_does() -> None:
     sources = {Stream.RGB: in_colour(moved_texture(6, dx=1, dy=0))}
     always = Augmentation(mirror_probability=1.0)
@@ -341,6 +311,17 @@ def test_mirroring_needs_labels_that_allow_it_and_a_spec_that_does() -> None:
         test_clip = maker.read_clip(sources)
         assert not test_clip.mirrored
         assert torch.equal(test_clip.clip_TCHW, plain)
+
+
+def test_mirrored_flow_is_the_flow_of_mirrored_frames() -> None:
+    grey = moved_texture(8, dx=3, dy=1)
+    spec = ClipSpec(
+        streams=(Stream.FLOW,), num_frames=4, size=(64, 80), augmentation=Augmentation(mirror_probability=1.0)
+    )
+    flipped = ClipMaker(spec, may_mirror=True).read_clip({Stream.RGB: in_colour(grey)}, generator=draw(0))
+    assert flipped.mirrored
+    inner = flipped.clip_TCHW[:, :, 16:-16, 16:-16].mean(dim=(0, 2, 3)) * spec.flow.scale_px
+    assert inner.tolist() == pytest.approx([-3.0, 1.0], abs=0.4)
 
 
 # Depth is not a picture
@@ -373,37 +354,6 @@ def test_no_depth_comes_out_that_was_not_measured(region: str, seed: int | None)
         assert ((measured > 0.05) & (measured < 0.95)).any()
 
 
-@pytest.mark.parametrize("region", ["frame", "motion"])
-def test_another_distance_to_the_camera_gives_the_same_clip(region: str) -> None:
-    scene = square(8, size=(60, 90), tops=[20] * 8, lefts=list(range(20, 60, 5)), side=20, inside=704, outside=1008)
-    scene[:, 40:, 70:] = 0
-    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region=region)  # type: ignore[arg-type]
-    clips = []
-    for offset in (0, 300):
-        moved = np.where(scene > 0, scene + offset, 0)
-        clips.append(ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(moved)}).clip_TCHW)
-    # Half precision rounds to a millimetre here; a hundred millimetres are 1.
-    assert torch.allclose(clips[0], clips[1], atol=0.021)
-
-
-def test_the_window_follows_a_hand_that_plays_elsewhere() -> None:
-    def clip_at(top: int, left: int) -> Tensor:
-        lefts = list(range(left, left + 40, 5))
-        hand = square(8, size=(120, 160), tops=[top] * 8, lefts=lefts, side=20, inside=700, outside=1200)
-        spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region="motion")
-        return ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(hand)}).clip_TCHW
-
-    assert torch.allclose(clip_at(45, 40), clip_at(60, 70), atol=1e-3)
-
-
-def test_a_window_over_the_edge_is_not_measured_there() -> None:
-    hand = square(8, size=(60, 80), tops=[0] * 8, lefts=list(range(0, 32, 4)), side=20, inside=700, outside=1200)
-    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=6, size=(32, 32), region="motion", region_margin_fraction=0.3)
-    clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(hand)}).clip_TCHW
-    assert (clip[:, 1, 0] == 0).all()
-    assert (clip[:, 1, -1, -1] == 1).all()
-
-
 def test_the_farthest_depth_that_a_file_can_hold_stays_finite() -> None:
     scene = np.full((6, 32, 32), 65535)
     scene[:, 8:24, 8:24] = 900
@@ -412,112 +362,7 @@ def test_the_farthest_depth_that_a_file_can_hold_stays_finite() -> None:
     assert clip.clip_TCHW.isfinite().all()
 
 
-# Flow
-
-
-def flow_of(grey_THW: np.ndarray, **changes: object) -> Tensor:
-    spec = ClipSpec.from_mapping(
-        {"streams": ("flow",), "num_frames": 4, "size": (64, 80), "flow": {"scale_px": 1.0}, **changes}
-    )
-    return ClipMaker(spec).read_clip({Stream.RGB: in_colour(grey_THW)}).clip_TCHW
-
-
-def test_flow_is_that_to_the_next_frame_of_the_recording() -> None:
-    """Sampled frames are four apart; their flow is still that of one frame to the next."""
-    clip = flow_of(moved_texture(16, dx=3, dy=-1))
-    inner = clip[:, :, 16:-16, 16:-16]
-    assert inner.mean(dim=(-2, -1)).numpy() == pytest.approx(np.tile([3.0, -1.0], (4, 1)), abs=0.4)
-
-
-def test_the_last_frame_takes_the_flow_before_it() -> None:
-    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(64, 80), flow=FlowChannels(scale_px=1.0))
-    clip = ClipMaker(spec).read_clip({Stream.RGB: in_colour(moved_texture(4, dx=3, dy=0))}).clip_TCHW
-    assert torch.equal(clip[3], clip[2])
-    one = ClipMaker(spec).read_clip({Stream.RGB: in_colour(moved_texture(1, dx=3, dy=0))}).clip_TCHW
-    assert one.abs().max() < 0.1
-
-
-def test_flow_counts_pixels_of_the_clip() -> None:
-    clip = flow_of(moved_texture(8, dx=4, dy=0), size=(32, 40))
-    assert clip[:, 0, 8:-8, 8:-8].mean() == pytest.approx(2.0, abs=0.3)
-
-
-def test_mirrored_flow_is_the_flow_of_mirrored_frames() -> None:
-    grey = moved_texture(8, dx=3, dy=1)
-    spec = ClipSpec(
-        streams=(Stream.FLOW,), num_frames=4, size=(64, 80), augmentation=Augmentation(mirror_probability=1.0)
-    )
-    flipped = ClipMaker(spec, may_mirror=True).read_clip({Stream.RGB: in_colour(grey)}, generator=draw(0))
-    assert flipped.mirrored
-    inner = flipped.clip_TCHW[:, :, 16:-16, 16:-16].mean(dim=(0, 2, 3)) * spec.flow.scale_px
-    assert inner.tolist() == pytest.approx([-3.0, 1.0], abs=0.4)
-
-
-def test_flow_of_depth_sees_motion() -> None:
-    depth = 500 + 8 * moved_texture(8, dx=3, dy=0).astype(np.int64)
-    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(64, 80), flow=FlowChannels(scale_px=1.0))
-    clip = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(depth)}).clip_TCHW
-    assert clip[:, 0, 16:-16, 16:-16].mean() == pytest.approx(3.0, abs=0.5)
-
-
-def cut_out_hand(num_frames: int) -> np.ndarray:
-    """A resting hand that the sensor's software has cut out, and a leftover of the wall behind it."""
-    depth = square(
-        num_frames, size=(48, 64), tops=[20] * num_frames, lefts=[10] * num_frames, side=16, inside=600, outside=0
-    )
-    depth[:, 2:14, 46:60] = 2400
-    return depth
-
-
-def test_leftovers_of_the_background_are_not_measured() -> None:
-    spec = ClipSpec(streams=(Stream.DEPTH,), num_frames=4, size=(48, 64), depth_reach_mm=200.0)
-    measured = ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(cut_out_hand(6))}).clip_TCHW[:, 1]
-    assert (measured[:, 2:14, 46:60] == 0).all()
-    assert (measured[:, 20:36, 10:26] == 1).all()
-
-
-def test_leftovers_of_the_background_are_in_neither_picture_that_flow_is_computed_from(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    seen: list[np.ndarray] = []
-
-    def look(before: np.ndarray, after: np.ndarray, *, quality: FlowQuality) -> np.ndarray:
-        seen.extend((before, after))
-        return compute_flow(before, after, quality=quality)
-
-    monkeypatch.setattr("mudra.clips.maker.compute_flow", look)
-    spec = ClipSpec(streams=(Stream.FLOW,), num_frames=4, size=(48, 64), depth_reach_mm=200.0)
-    ClipMaker(spec).read_clip({Stream.DEPTH: in_depth(cut_out_hand(4))})
-    assert len(seen) == 2
-    for grey_THW in seen:
-        assert (grey_THW[:, 2:14, 46:60] == 0).all()
-        assert (grey_THW[:, 22:34, 12:24] > 0).all()
-
-
 # Refusals and edges
-
-
-def test_a_missing_stream_is_named() -> None:
-    sources = {Stream.RGB: in_colour(np.zeros((4, 16, 16), np.uint8))}
-    with pytest.raises(ClipError, match=r"needs the depth stream, the recording has rgb\n  hint: .*depth file"):
-        ClipMaker(ClipSpec(streams=(Stream.DEPTH,))).read_clip(sources)
-    with pytest.raises(ClipError, match="flow is computed from colour or depth"):
-        ClipMaker(ClipSpec(streams=(Stream.FLOW,))).read_clip({})
-    with pytest.raises(ClipError, match="needs the rgb stream, the recording has none"):
-        ClipMaker(ClipSpec()).window({})
-
-
-@pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 64), (64, 31)])
-@pytest.mark.parametrize("region", ["frame", "motion"])
-def test_frames_of_any_size_and_a_single_frame_become_clips(size: tuple[int, int], region: str) -> None:
-    spec = ClipSpec.from_mapping({"streams": ["rgb", "depth"], "num_frames": 3, "size": (24, 20), "region": region})
-    sources = {
-        Stream.RGB: in_colour(np.full((1, *size), 9, np.uint8)),
-        Stream.DEPTH: in_depth(np.full((1, *size), 700)),
-    }
-    clip = ClipMaker(spec).read_clip(sources).clip_TCHW
-    assert clip.shape == (3, 5, 24, 20)
-    assert clip.isfinite().all()
 
 
 def test_spans_include_their_start_and_exclude_their_end() -> None:
@@ -526,18 +371,6 @@ def test_spans_include_their_start_and_exclude_their_end() -> None:
     assert frames_in_span(times_s, (None, None)).tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(ClipError, match="last frame is at nothing"):
         frames_in_span(np.zeros(0), (None, None))
-
-
-def test_an_array_shrinks_colour_by_mean_and_depth_by_choice() -> None:
-    pattern = np.tile(np.array([[0, 200], [200, 0]]), (4, 4))[None]
-    colour = in_colour(pattern.astype(np.uint8)).read(size=(4, 4)).frames_THWC
-    assert (colour == 100).all()
-    depth = in_depth(np.where(pattern > 0, 900, 0)).read(size=(4, 4))
-    assert depth.frames_THWC.shape == (1, 4, 4, 1)
-    assert set(np.unique(depth.frames_THWC)) <= {0, 900}
-    source = ArraySource(Frames(np.zeros((3, 4, 6, 3), np.uint8), np.arange(3.0)))
-    assert source.frame_size == (4, 6)
-    assert source.read(np.array([2, 0])).times_s.tolist() == [2.0, 0.0]
 
 
 def test_sampling_of_the_spec_is_used() -> None:

@@ -141,6 +141,18 @@ def test_flow_passes_the_backbone_by_and_makes_the_first_layers_masks() -> None:
     torch.testing.assert_close(network.forward_stream(clip_BTCHW).logits_BK, network(clip_BTCHW))
 
 
+def test_maps_hold_all_that_the_rest_sees() -> None:
+    network, clip_BTCHW = (
+        small(cells=(MultiKernelConvLSTMConfig(hidden_channels=(6, 4)),), flow_channels=2),
+        random_clip(),
+    )
+    maps_BTCHW = network.compute_maps(clip_BTCHW)
+    assert maps_BTCHW.shape[2] == network.backbone.out_channels + 2
+    assert torch.equal(network.classify_maps(maps_BTCHW), network(clip_BTCHW))
+    with pytest.raises(ModelError, match=r"wanted \(B, T, 3, H, W\)"):
+        network.compute_maps(clip_BTCHW[:, :, :2])
+
+
 def test_flow_leaves_the_channels_of_a_layer_that_names_none_to_the_maps() -> None:
     network = small(cells=(MultiKernelConvLSTMConfig(),), flow_channels=1)
     (cell,) = network.cells

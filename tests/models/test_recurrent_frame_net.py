@@ -119,6 +119,17 @@ def test_flow_masks_the_first_cells_input_alone() -> None:
     assert not torch.allclose(network(clip_BTCHW), before)
 
 
+def test_maps_hold_all_that_the_rest_sees() -> None:
+    cell = MultiKernelConvLSTMConfig(hidden_channels=256)
+    network = small(in_channels=5, flow_channels=2, cells=(cell,))
+    clip_BTCHW = random_clip(channels=5)
+    maps_BTCHW = network.compute_maps(clip_BTCHW)
+    assert maps_BTCHW.shape == (2, 4, network.backbone.out_channels + 2, 2, 3)
+    assert torch.equal(network.classify_maps(maps_BTCHW), network.classify_frames(clip_BTCHW))
+    with pytest.raises(ModelError, match=r"wanted \(B, T, 5, H, W\)"):
+        network.compute_maps(clip_BTCHW[:, :, :4])
+
+
 def test_recomputed_steps_have_the_same_gradients() -> None:
     gradients = []
     for recompute_steps in (False, True):
