@@ -71,6 +71,8 @@ class Network(NamedTuple):
 
 OURS = ("optimiser.lr=6e-3", "model.width=0.7", "fitting.epochs=20")
 PAPERS = ("optimiser.lr=2e-3", "model.dropout=0.25", "model.head.dropout=0.25")
+# At three times this rate temporal convolutions forgot again what they had learned.
+SLOWLY = (*PAPERS, "optimiser.lr=7e-4")
 # For whole streams, as the paper's own: the recipe's cell in both directions.
 CELL = {"kind": "peephole_lstm", "peepholes": False, "initialisation": "pytorch", "forget_bias": 1.0}
 BOTH_WAYS = {"kind": "bidirectional_vector", "cell": CELL, "hidden_features": 256}
@@ -78,10 +80,10 @@ NETWORKS: dict[str, Network] = {
     "single_frame": Network("pigou2015/table1/single_frame", 4000, ("clip.num_frames=16", *PAPERS), 0.465),
     "max_pooling": Network("pigou2015/table1/max_pooling", 4000, PAPERS, 0.748),
     "mean_pooling": Network("pigou2015/table1/mean_pooling", 2400, PAPERS, 0.775),
-    "temporal_conv": Network("pigou2015/table1/temporal_conv", 2400, PAPERS, 0.842),
-    "rnn": Network("pigou2015/table1/rnn", 1100, PAPERS, 0.885),
+    "temporal_conv": Network("pigou2015/table1/temporal_conv", 2400, SLOWLY, 0.842),
+    "rnn": Network("pigou2015/table1/rnn", 1100, SLOWLY, 0.885),
     "lstm": Network("pigou2015/table1/lstm", 1100, PAPERS, 0.888),
-    "temporal_conv_lstm": Network("pigou2015/table1/temporal_conv_lstm", 1100, PAPERS, 0.906),
+    "temporal_conv_lstm": Network("pigou2015/table1/temporal_conv_lstm", 1100, SLOWLY, 0.906),
     "ours": Network("ours/frame_wise", 900, (*OURS, f"model.cells={json.dumps([BOTH_WAYS])}")),
     "ours_forwards": Network("ours/frame_wise", 900, OURS),
     "ours_forwards_later": Network("ours/frame_wise", 900, (*OURS, "model.delay_frames=5")),

@@ -133,12 +133,12 @@ class Segmenter:
 
     @property
     def waits_frames(self) -> int:
-        """How many later frames the network may have to see before it answers for one; 0 for a causal network."""
+        """How many later frames the network may have to see before it answers for one."""
         network, fragment = self.predictor.network, self.predictor.card.clip.num_frames
         if not isinstance(network, FrameWiseNet):
             return 0
         if network.is_causal:
-            return 0
+            return network.delay_frames
         return network.window.num_frames // 2 if network.window is not None else fragment - fragment // 4
 
     def build_decoder(self) -> EventDecoder:

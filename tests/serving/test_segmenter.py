@@ -99,7 +99,13 @@ def test_long_streams_have_a_row_for_every_frame_whatever_the_network(tmp_path: 
     recurrent = load_segmenter(write_frame_run(tmp_path / "recurrent"), device="cpu")
     window = {"model.window": {"num_frames": 6}, "model.cells": []}
     pooled = load_segmenter(write_frame_run(tmp_path / "pooled", changes=window), device="cpu")
-    for segmenter, waits in ((recurrent, 6), (pooled, 3)):
+    forwards: dict[str, object] = {
+        "model.cells": [{"kind": "peephole_lstm", "hidden_features": 8}],
+        "model.delay_frames": 4,
+    }
+    forwards["model.backbone.temporal_conv"] = "causal"
+    delayed = load_segmenter(write_frame_run(tmp_path / "delayed", changes=forwards), device="cpu")
+    for segmenter, waits in ((recurrent, 6), (pooled, 3), (delayed, 4)):
         assert segmenter.is_frame_wise
         assert segmenter.waits_frames == waits
         pieces = list(segmenter.judge({Stream.RGB: ArraySource(draw_stream(LABELS))}))
