@@ -55,7 +55,7 @@ from mudra.training import AdamWConfig, FittingConfig, LoaderConfig, OneCycleCon
 from mudra.training.clip_dataset import derive_seed, open_sources
 from mudra.training.loaders import GestureData
 from mudra.training.optimisation import build_optimiser, learning_rate_factor
-from mudra.training.train import resolve
+from mudra.training.resolve import resolve
 from mudra.types import Recording, Stream
 
 FILE = RESULTS / "msd_isogd.jsonl"

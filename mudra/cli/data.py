@@ -1,4 +1,4 @@
-"""`mudra data`: look at a data set, check its files, or write the built-in one."""
+"""`mudra data`: look at a data set, check its files, write the built-in one, or compute features once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mudra.cli.features import features
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mudra.datasets import Dataset, DatasetFacts
 
-app = typer.Typer(
-    help="Look at data sets, check files, write the built-in set.", no_args_is_help=True, rich_markup_mode=None
-)
+HELP = """Look at data sets, check files, write the built-in set, compute features once.
+
+\b
+Example: mudra data info my_gestures
+         mudra data features agethen2019/table1/conv_3 data=ucf101 data.root=ucf101 --out maps
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -93,6 +100,9 @@ def synth(
     with show_progress() as progress:
         table = write_synthetic(out, config, progress=lambda done, total: progress(done, total, "drawing clips"))
     typer.echo(f"written: {table}")
+
+
+app.command()(features)
 
 
 def _is_list(path: str) -> bool:

@@ -16,7 +16,7 @@ from mudra.training.config import RmspropConfig as RmspropConfig
 from mudra.training.config import RunConfig as RunConfig
 from mudra.training.config import SgdConfig as SgdConfig
 from mudra.training.config import StepsConfig as StepsConfig
+from mudra.training.made_with import versions as versions
 from mudra.training.train import DryRun as DryRun
 from mudra.training.train import dry_run as dry_run
 from mudra.training.train import train as train
-from mudra.training.train import versions as versions

@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from mudra.clips import ClipSpec
 from mudra.config import Config
 from mudra.datasets import AnyDatasetConfig
 from mudra.models import AnyModelConfig, GestureNetConfig
 from mudra.scoring import MaskLossConfig
+from mudra.training.feature_manifest import frozen_backbone
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -136,6 +145,9 @@ class LoaderConfig(Config):
     they fit into a quarter of what is free, else disk when flow is computed, else nowhere."""
     cache_dir: str | None = None
     """Folder of the disk cache; None for the user's cache folder."""
+    features: Path | None = None
+    """Folder of a frozen backbone's maps (`mudra data features`), which training then reads instead of recordings; None
+    computes them in every step."""
     drop_last: bool = True
     """Leave out the last, smaller batch of a training epoch. Tests never leave out anything."""
 
@@ -198,3 +210,9 @@ class RunConfig(Config):
     """Seed of everything that chance decides."""
     recipe: str = ""
     """The recipe that this run was made from."""
+
+    @model_validator(mode="after")
+    def _check_features(self) -> RunConfig:
+        if self.loader.features is not None:
+            frozen_backbone(self.model)
+        return self

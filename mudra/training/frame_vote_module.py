@@ -14,6 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from mudra.models import RecurrentFrameNet
 from mudra.training.config import RunConfig
+from mudra.training.feature_data import FeatureBatch
 from mudra.training.task import TrainingModule
 from mudra.types import Batch
 
@@ -37,11 +38,11 @@ class FrameVoteModule(TrainingModule):
         self.validation_top1 = MulticlassAccuracy(num_classes, average="micro")
         self.validation_frame_top1 = MulticlassAccuracy(num_classes, average="micro")
 
-    def compute_loss(self, batch: Batch) -> Tensor:
+    def compute_loss(self, batch: Batch | FeatureBatch) -> Tensor:
         """Return the loss of one batch."""
         return _average(self.loss, self._classify(batch), batch.label_B)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
         logits_BTK = self._classify(batch)
         loss = _average(self.loss, logits_BTK, batch.label_B)
@@ -51,7 +52,7 @@ class FrameVoteModule(TrainingModule):
         self.log("train_top1", self.train_top1, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         """Score one batch."""
         logits_BTK, size = self._classify(batch), len(batch.label_B)
         self.validation_top1(RecurrentFrameNet.vote(logits_BTK), batch.label_B)
@@ -61,8 +62,10 @@ class FrameVoteModule(TrainingModule):
         self.log("validation_top1", self.validation_top1, on_epoch=True, batch_size=size)
         self.log("validation_frame_top1", self.validation_frame_top1, on_epoch=True, batch_size=size)
 
-    def _classify(self, batch: Batch) -> Tensor:
+    def _classify(self, batch: Batch | FeatureBatch) -> Tensor:
         assert isinstance(self.network, RecurrentFrameNet)
+        if isinstance(batch, FeatureBatch):
+            return self.network.classify_maps(batch.maps_BTCHW).float()
         return self.network.classify_frames(batch.clip_BTCHW).float()
 
 

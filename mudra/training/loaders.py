@@ -171,10 +171,10 @@ def validation_spec(spec: ClipSpec) -> ClipSpec:
 
 def _cache_of(spec: ClipSpec, dataset: Dataset, config: RunConfig) -> WindowCache:
     folder = Path(config.loader.cache_dir) if config.loader.cache_dir else None
-    return WindowCache("none", window_key=spec.window_key + _drawn_key(dataset, config), folder=folder)
+    return WindowCache("none", window_key=spec.window_key + drawn_key(dataset, config), folder=folder)
 
 
-def _drawn_key(dataset: Dataset, config: RunConfig) -> str:
+def drawn_key(dataset: Dataset, config: RunConfig) -> str:
     """Return what drawn clips depend on: they have no size or time, as files have, that tells two drawings apart."""
     if dataset.source is None:
         return ""

@@ -11,6 +11,7 @@ from mudra.heads import Masks
 from mudra.models import GestureNet
 from mudra.scoring import MaskLosses
 from mudra.training.config import RunConfig
+from mudra.training.feature_data import FeatureBatch
 from mudra.training.task import TrainingModule
 from mudra.types import Batch
 
@@ -51,11 +52,11 @@ class GestureModule(TrainingModule):
         self.train_top1 = MulticlassAccuracy(num_classes, average="micro")
         self.validation_top1 = MulticlassAccuracy(num_classes, average="micro")
 
-    def compute_loss(self, batch: Batch) -> Tensor:
+    def compute_loss(self, batch: Batch | FeatureBatch) -> Tensor:
         """Return the loss of one batch."""
         return self._judge(batch, label_smoothing=self.config.fitting.label_smoothing).losses.total
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
         judged = self._judge(batch, label_smoothing=self.config.fitting.label_smoothing)
         self.train_top1(judged.logits_BK.detach(), batch.label_B)
@@ -65,7 +66,7 @@ class GestureModule(TrainingModule):
         self._log_masks("train", judged, batch)
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         """Score one batch."""
         judged = self._judge(batch)
         self.validation_top1(judged.logits_BK, batch.label_B)
@@ -74,10 +75,10 @@ class GestureModule(TrainingModule):
         self.log("validation_top1", self.validation_top1, on_epoch=True, batch_size=size)
         self._log_masks("validation", judged, batch)
 
-    def _judge(self, batch: Batch, *, label_smoothing: float = 0.0) -> Judged:
+    def _judge(self, batch: Batch | FeatureBatch, *, label_smoothing: float = 0.0) -> Judged:
         masks = Masks(None, None)
-        if not self.learns_depth:
-            logits_BK = self.network(batch.clip_BTCHW).float()
+        if isinstance(batch, FeatureBatch) or not self.learns_depth:
+            logits_BK = self._classify(batch).float()
             classes = nn.functional.cross_entropy(logits_BK, batch.label_B, label_smoothing=label_smoothing)
             nothing = classes.new_zeros(())
             return Judged(logits_BK, MaskLosses(classes, classes, nothing, nothing), masks)
@@ -94,8 +95,16 @@ class GestureModule(TrainingModule):
         )
         return Judged(logits_BK.float(), losses, masks)
 
-    def _log_masks(self, split: str, judged: Judged, batch: Batch) -> None:
-        if not self.learns_depth or batch.measured_BTHW is None:
+    def _classify(self, batch: Batch | FeatureBatch) -> Tensor:
+        """Return logits_BK."""
+        if isinstance(batch, FeatureBatch):
+            assert isinstance(self.network, GestureNet)
+            return self.network.classify_maps(batch.maps_BTCHW)
+        logits_BK: Tensor = self.network(batch.clip_BTCHW)
+        return logits_BK
+
+    def _log_masks(self, split: str, judged: Judged, batch: Batch | FeatureBatch) -> None:
+        if not self.learns_depth or isinstance(batch, FeatureBatch) or batch.measured_BTHW is None:
             return
         num_with_depth = int(batch.measured_BTHW.flatten(1).any(dim=1).sum())
         found = {"local": (judged.masks.local_BTHW, judged.losses.local)}

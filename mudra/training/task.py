@@ -22,7 +22,8 @@ Progress = Callable[[int, int, str], None]
 
 
 class TrainingData(pl.LightningDataModule):
-    """Batches of a data set's splits. Every batch is a NamedTuple whose first field is clip_BTCHW."""
+    """Batches of a data set's splits. Every batch is a NamedTuple whose first field is clip_BTCHW, or
+    maps_BTCHW where a frozen backbone's maps were computed beforehand."""
 
     @property
     @abstractmethod

@@ -11,6 +11,15 @@ from tests.fixtures.streams import build_montalbano_sample
 from tests.fixtures.trees import build_isogd
 
 
+def test_the_help_names_every_command_with_an_example(mudra: Mudra) -> None:
+    outcome = mudra("data", "--help")
+    assert outcome.code == 0
+    assert "Example: mudra data info my_gestures\n" in outcome.out
+    assert "mudra data features agethen2019/table1/conv_3 data=ucf101 data.root=ucf101 --out maps\n" in outcome.out
+    commands = outcome.out.partition("Commands:")[2].splitlines()
+    assert [line.split()[0] for line in commands if line.strip()] == ["info", "check", "synth", "features"]
+
+
 def test_facts_of_a_folder(mudra: Mudra, gestures: Path) -> None:
     outcome = mudra("data", "info", gestures, "--grid", "grid.png")
     assert outcome.code == 0, outcome.err

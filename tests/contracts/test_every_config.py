@@ -19,6 +19,13 @@ NEEDED: dict[str, dict[str, Any]] = {
     "CongdConfig": {"root": "videos"},
     "DatasetCard": {"name": "hands", "classes": ["left", "right"]},
     "EgogestureConfig": {"root": "videos"},
+    "FeatureManifest": {
+        "clip": {},
+        "backbone": {"kind": "vgg16"},
+        "weights": "0f",
+        "shape": [16, 512, 7, 7],
+        "mudra": "0.1",
+    },
     "FirConfig": {"root": "videos"},
     "FolderConfig": {"root": "videos"},
     "IsogdConfig": {"root": "videos"},

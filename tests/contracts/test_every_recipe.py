@@ -18,7 +18,8 @@ from mudra.training.frame_data import FrameBatch
 from mudra.training.frame_module import FrameModule
 from mudra.training.module import GestureModule
 from mudra.training.optimisation import build_optimiser
-from mudra.training.train import choose_task, resolve
+from mudra.training.resolve import resolve
+from mudra.training.train import choose_task
 from mudra.types import Batch
 from tests.datasets.test_jhmdb_skeletons import build_skeletons
 

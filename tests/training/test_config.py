@@ -35,6 +35,18 @@ def test_where_weights_come_from_is_a_place(tmp_path: Path) -> None:
     assert RunConfig().init_from is None
 
 
+def test_features_are_of_a_frozen_backbone(tmp_path: Path) -> None:
+    words = [f"loader.features={tmp_path}", "model={kind: recurrent_frame_net, backbone: {kind: vgg16, frozen: true}}"]
+    config = RunConfig().with_overrides(words)
+    assert config.loader.features == tmp_path
+    path = tmp_path / "run.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert RunConfig.from_yaml(path) == config
+    with pytest.raises(ConfigError, match=r"'vgg16' learns.*\n  hint: freeze it: model\.backbone\.frozen=true"):
+        config.with_overrides(["model.backbone.frozen=false"])
+    assert RunConfig().loader.features is None
+
+
 def test_a_kind_and_its_settings_can_be_given_one_by_one() -> None:
     config = RunConfig().with_overrides(["schedule=polynomial", "schedule.power=2", "optimiser.lr=1e-3"])
     assert config.schedule == PolynomialConfig(power=2.0)

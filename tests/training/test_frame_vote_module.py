@@ -17,6 +17,7 @@ from mudra.datasets import Dataset
 from mudra.models import RecurrentFrameNet, RecurrentFrameNetConfig
 from mudra.serving.predictor import load
 from mudra.training.callback import read_curves
+from mudra.training.feature_data import FeatureBatch
 from mudra.training.frame_vote_module import FrameVoteModule
 from mudra.training.train import train
 from mudra.types import Batch
@@ -35,6 +36,9 @@ class Fixed(RecurrentFrameNet):
 
     def classify_frames(self, clip_BTCHW: Tensor) -> Tensor:
         return LOGITS_BTK.half()
+
+    def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
+        return -LOGITS_BTK.half()
 
 
 def module(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[FrameVoteModule, dict[str, Any]]:
@@ -72,6 +76,17 @@ def test_the_vote_and_the_frames_are_scored(monkeypatch: pytest.MonkeyPatch) -> 
         "validation_frame_top1",
     }
     assert all(how["batch_size"] == 2 and how["on_epoch"] for _, how in logged.values())
+
+
+def test_maps_come_in_behind_the_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, logged = module(monkeypatch)
+    batch = FeatureBatch(torch.zeros(2, 3, 8, 1, 1), BATCH.label_B, BATCH.index_B)
+    log_p = (-LOGITS_BTK).log_softmax(dim=2)
+    truth = -(log_p[0, :, 0].sum() + log_p[1, :, 2].sum()) / 6
+    assert made.training_step(batch, 0) == pytest.approx(float(truth), abs=1e-3)
+    assert made.compute_loss(batch) == made.training_step(batch, 0)
+    made.validation_step(batch, 0)
+    assert float(logged["validation_loss"][0]) == pytest.approx(float(truth), abs=1e-3)
 
 
 def test_losses_alone_log_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mudra.models import GestureNet
 from mudra.scoring import MaskLoss
+from mudra.training.feature_data import FeatureBatch
 from mudra.training.module import GestureModule
 from mudra.types import Batch
 from tests.fixtures.run import depth_config, tiny_config
@@ -43,6 +44,31 @@ def test_the_training_loss_is_smoothed_and_the_validation_loss_is_not(monkeypatc
     assert loss == pytest.approx(float(0.7 * truth - 0.3 * log_p.mean()), abs=1e-3)
     made.validation_step(BATCH, 0)
     assert float(logged["validation_loss"][0]) == pytest.approx(float(truth), abs=1e-3)
+
+
+class OnMaps(GestureNet):
+    """Answers to maps alone."""
+
+    def __init__(self) -> None:
+        super().__init__(num_classes=3, in_channels=3, width=0.05, cells=(), top=None)
+
+    def forward(self, clip_BTCHW: Tensor) -> Tensor:
+        raise AssertionError("the backbone is not wanted")
+
+    def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
+        return LOGITS_BK.half()
+
+
+def test_maps_come_in_behind_the_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, logged = GestureModule(OnMaps(), tiny_config(), num_classes=3), {}
+    monkeypatch.setattr(made, "log", lambda name, value, **how: logged.update({name: value}))
+    batch = FeatureBatch(torch.zeros(2, 1, 8, 1, 1), BATCH.label_B, BATCH.index_B)
+    log_p = LOGITS_BK.log_softmax(dim=1)
+    truth = float(-(log_p[0, 0] + log_p[1, 2]) / 2)
+    assert float(made.training_step(batch, 0)) == pytest.approx(truth, abs=1e-3)
+    made.validation_step(batch, 0)
+    assert float(logged["validation_loss"]) == pytest.approx(truth, abs=1e-3)
+    assert logged.keys() == {"train_loss", "train_top1", "validation_loss", "validation_top1"}
 
 
 def test_accuracy_counts_every_clip_once(monkeypatch: pytest.MonkeyPatch) -> None:
