@@ -25,6 +25,7 @@ from mudra.training.future_data import FutureData, find_drawer
 from mudra.training.future_module import FutureModule
 from mudra.training.init_from import read_origin, start_from
 from mudra.training.loaders import GestureData
+from mudra.training.memory import hold_memory
 from mudra.training.module import GestureModule
 from mudra.training.resolve import resolve
 from mudra.training.run_folder import check_folder, measure_run, write_results
@@ -90,7 +91,7 @@ def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     """Build everything, take one training step on the first batch, and throw it away."""
     dataset = dataset.labelled()
     config = resolve(config, dataset, tell=tell)
-    _seed_and_threads(config)
+    _prepare_process(config)
     network = config.model.build()
     start_from(config.init_from, network, tell=tell)
     loader = config.loader.model_copy(update={"cache": "none", "num_workers": 0})
@@ -155,7 +156,7 @@ def train(
     """
     dataset = dataset.labelled()
     config = check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
-    _seed_and_threads(config)
+    _prepare_process(config)
     network = config.model.build()
     origin = read_origin(out) if resume else start_from(config.init_from, network, tell=tell)
     data, module = choose_task(network, config, dataset, progress=progress)
@@ -184,7 +185,9 @@ def train(
     return out
 
 
-def _seed_and_threads(config: RunConfig) -> None:
+def _prepare_process(config: RunConfig) -> None:
     if config.fitting.num_threads:
         torch.set_num_threads(config.fitting.num_threads)
     torch.manual_seed(derive_seed(config.seed, 0, -3))
+    if config.fitting.hold_memory:
+        hold_memory()
