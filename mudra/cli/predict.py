@@ -58,6 +58,11 @@ def expand_paths(paths: list[str]) -> tuple[list[Path], int]:
     files: list[Path] = []
     failed = 0
     for word in paths:
+        if not word:
+            # The current folder would be meant, and all that is in it.
+            failed += 1
+            typer.echo("error: a path is empty; is a variable of the shell not set?", err=True)
+            continue
         matches = [word] if Path(word).exists() else sorted(glob.glob(word, recursive=True)) or [word]
         for match in matches:
             path = Path(match)

@@ -76,6 +76,13 @@ def test_an_empty_folder_counts_as_failed(mudra: Mudra, colour_run: Path, gestur
     assert outcome.err.splitlines()[-1] == "1 of 2 could not be read"
 
 
+def test_an_empty_word_is_not_the_current_folder(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
+    outcome = mudra("predict", colour_run, "", gestures / "push" / "s01_take1.mp4")
+    assert outcome.code == 1
+    assert "error: a path is empty" in outcome.err
+    assert outcome.err.splitlines()[-1] == "1 of 2 could not be read"
+
+
 def test_a_folder_that_is_no_run_is_refused(mudra: Mudra, gestures: Path) -> None:
     outcome = mudra("predict", gestures, gestures / "push")
     assert outcome.code == 2
