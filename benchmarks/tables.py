@@ -61,6 +61,7 @@ def build_page() -> str:
         *tables_speed.temporal_modules(),
         *tables_speed.frame_speed(),
         *tables_speed.long_files(),
+        *tables_speed.held_memory(),
         *reading(),
         *tables_speed.flow_speed(),
     ]

@@ -194,6 +194,25 @@ def long_files() -> list[str]:
     )
 
 
+def held_memory() -> list[str]:
+    """Training steps with and without memory held between them."""
+    return simple(
+        "Memory held between training steps",
+        "held_memory",
+        "The same training steps in bf16 with memory given back to the system after each and with memory held "
+        "(`fitting.hold_memory`), in programs of their own, in turns.",
+        {
+            "case": "case",
+            "threads": "threads",
+            "given_back_step_s": "given back, s",
+            "held_step_s": "held, s",
+            "times_faster": "times faster",
+            "given_back_peak_memory_mib": "given back, peak MiB",
+            "held_peak_memory_mib": "held, peak MiB",
+        },
+    )
+
+
 def _in_parts(title: str, name: str, text: str, parts: dict[str, Part], *keys: str) -> list[str]:
     """Return a section with a table for each part that has rows; `keys` tell the cases of a part apart."""
     rows = newest(rows_of(name), "part", *keys)

@@ -154,6 +154,20 @@ ROWS: dict[str, tuple[list[Row], list[str]]] = {
             "| pigou2015/table1/temporal_conv | 2 | 116.5 | 32 | 12.25 | 9.5 | 9.0e-06 |",
         ],
     ),
+    "held_memory": (
+        [
+            {
+                "case": "ours/small",
+                "threads": 2,
+                "given_back_step_s": 0.75,
+                "held_step_s": 0.5,
+                "times_faster": 1.5,
+                "given_back_peak_memory_mib": 900.5,
+                "held_peak_memory_mib": 950.25,
+            }
+        ],
+        ["## Memory held between training steps", "| ours/small | 2 | 0.75 | 0.5 | 1.5 | 900.5 | 950.25 |"],
+    ),
     "long_files": (
         [
             {"recipe": "ours/frame_wise", "video_minutes": minutes, "seconds": seconds, "frames_per_s": 300.5}

@@ -91,4 +91,6 @@ def _as_rows(x_BCHW: Tensor, num_frames: int) -> Tensor:
 
 
 def _as_maps(mixed_BCTN: Tensor, like_BCHW: Tensor) -> Tensor:
-    return mixed_BCTN.transpose(1, 2).flatten(0, 1).view(like_BCHW.shape)
+    maps_BCHW = mixed_BCTN.transpose(1, 2).flatten(0, 1).view(like_BCHW.shape)
+    # No copy but for one clip of 1x1 maps, whose rows a convolution may lay out otherwise.
+    return maps_BCHW.contiguous(memory_format=torch.channels_last)

@@ -43,10 +43,12 @@ class _Move(NamedTuple):
 def is_foldable(layer: nn.Module, x_FCHW: Tensor) -> bool:
     """Return whether `convolve_shifted` may stand for a shift and this layer.
 
-    It must be a 1x1 convolution without stride and bias; and nothing may look on that knows a convolution and not its
-    parts: a compiler, a hook, or what counts operations with a tensor of its own kind.
+    It must be a plain 1x1 convolution without stride and bias; and nothing may look on that knows a convolution and not
+    its parts: a compiler, a hook, a weight that is computed, or what counts operations with a tensor of its own kind.
     """
-    if not isinstance(layer, nn.Conv2d) or layer._forward_hooks or layer._forward_pre_hooks:
+    if type(layer) is not nn.Conv2d or "weight" not in layer._parameters:
+        return False
+    if any((layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)):
         return False
     is_pointwise = layer.kernel_size == layer.stride == (1, 1) and layer.padding in ((0, 0), 0) and layer.groups == 1
     is_plain = type(x_FCHW) is Tensor and x_FCHW.device.type == "cpu" and not torch.compiler.is_compiling()
@@ -88,7 +90,9 @@ class _ConvolveShifted(torch.autograd.Function):
     def backward(ctx: Any, grad_FDHW: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x_FCHW, weight_DC = ctx.saved_tensors
         x_PC, grad_PD = _as_rows(x_FCHW), _as_rows(grad_FDHW)
-        grad_x_FCHW, grad_weight_DC = torch.empty_like(x_FCHW), torch.zeros_like(weight_DC)
+        grad_x_FCHW = torch.empty_like(x_FCHW)
+        # Sums over clips must not lose what one more clip adds.
+        grad_weight_DC = torch.zeros_like(weight_DC, dtype=torch.promote_types(weight_DC.dtype, torch.float32))
         grad_x_PC = _as_rows(grad_x_FCHW)
         (staying,) = (slice(start, stop) for start, stop, offset in ctx.plan if offset == 0)
         torch.mm(grad_PD, weight_DC[:, staying], out=grad_x_PC[:, staying])
@@ -97,8 +101,8 @@ class _ConvolveShifted(torch.autograd.Function):
             own_PD = grad_PD[move.result]
             torch.mm(own_PD, weight_DC[:, move.columns], out=grad_x_PC[move.maps, move.columns])
             grad_x_PC[move.unseen, move.columns] = 0.0  # what the shift moves out of the clip
-            grad_weight_DC[:, move.columns].addmm_(own_PD.t(), x_PC[move.maps, move.columns])
-        return grad_x_FCHW, grad_weight_DC, None, None
+            grad_weight_DC[:, move.columns] += own_PD.t() @ x_PC[move.maps, move.columns]
+        return grad_x_FCHW, grad_weight_DC.to(weight_DC.dtype), None, None
 
 
 def _moves(x_FCHW: Tensor, num_frames: int, plan: tuple[Fold, ...]) -> Iterator[_Move]:

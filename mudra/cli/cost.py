@@ -57,8 +57,11 @@ def _show_recipe(recipe: str, overrides: list[str], *, as_json: bool) -> None:
     clip = config.clip
     network, channels, says = _build(config)
     counted = measure_complexity(network, num_frames=clip.num_frames, in_channels=channels, size=clip.size)
+    printed = _printed_gflops(config)
+    comes_out = printed == round(counted.macs_per_clip / 1e9, 1)
     if as_json:
-        typer.echo(json.dumps({**counted.to_json(), **says}, indent=2))
+        paper = {} if printed is None else {"paper_gflops": printed, "paper_gflops_comes_out": comes_out}
+        typer.echo(json.dumps({**counted.to_json(), **says, **paper}, indent=2))
         return
     told = f"{says['num_classes']} classes" if "num_classes" in says else f"{says['num_frames_out']} frames predicted"
     typer.echo(f"{recipe}: {clip.num_frames} frames of {clip.size[1]}x{clip.size[0]}, {told}")
@@ -68,12 +71,27 @@ def _show_recipe(recipe: str, overrides: list[str], *, as_json: bool) -> None:
         typer.echo(f"{part:<12}{parameters:>14,}{macs:>18,}")
     typer.echo(f"{'total':<12}{counted.parameters:>14,}{counted.macs_per_clip:>18,}")
     typer.echo(f"{'per frame':<12}{'':>14}{round(counted.macs_per_frame):>18,}")
+    if printed is not None:
+        outcome = "comes out" if comes_out else "does not reproduce"
+        giga = counted.macs_per_clip / 1e9
+        typer.echo(f"the paper prints {printed} GFLOPs per clip, which {outcome}: {giga:.3f} G MAC counted")
     if counted.shift_macs:
         typer.echo(f"not counted: {counted.shift_macs:,} products of learned shifts, which only move frames at first")
     if counted.training_parameters_by_part:
         parts = ", ".join(counted.training_parameters_by_part)
         alone = sum(counted.training_parameters_by_part.values())
         typer.echo(f"in training alone ({parts}): {alone:,} parameters, {counted.training_macs:,} MAC per clip")
+
+
+def _printed_gflops(config: RunConfig) -> float | None:
+    """Return the paper's GFLOPs for a run; None if its network or its clips are not the recipe's any more."""
+    from mudra.recipes import list_recipes
+
+    row = next((found for found in list_recipes() if found.name == config.recipe), None)
+    if row is None or row.paper_gflops is None:
+        return None
+    own = row.build()
+    return row.paper_gflops if (config.model, config.clip) == (own.model, own.clip) else None
 
 
 class _Built(NamedTuple):

@@ -92,6 +92,21 @@ class Dataset:
         leaks.pop("", None)
         return leaks
 
+    def refuse_leaking_subjects(self) -> None:
+        """Refuse a set whose card promises new people in every split, and which does not keep it.
+
+        Raises:
+            DataError: If `card.subjects_disjoint` is set and a subject is in more than one split.
+        """
+        leaks = self.leaking_subjects() if self.card.subjects_disjoint else {}
+        if leaks:
+            who = shorten(f"{name} ({' and '.join(splits)})" for name, splits in leaks.items())
+            raise DataError(
+                f"{self.card.name} says that no person is in two splits, and {len(leaks)} are: {who}",
+                hint="keep all recordings of a person in one split; if other people bear the same name, rename them; "
+                "see what is where with mudra data inspect",
+            )
+
     def hold_out(self, subjects: Sequence[str]) -> Dataset:
         """Return the set with these subjects of the training split as its validation split; itself for none.
 

@@ -10,6 +10,8 @@ a span is half-open in seconds, picture 000001 is shown at 0 s.
 
 `form=clips` gives a recording per gesture. `form=streams` gives a recording per video with its gestures as segments,
 and a class "no gesture" after the 83 for the frames between them: within a video every gesture is labelled.
+
+Fan et al. 2021 train on train and validation together for their numbers on the test split: `train_on_validation=true`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -110,6 +113,8 @@ class EgogestureConfig(ReleaseConfig):
 
     form: Literal["clips", "streams"] = "clips"
     """A recording per gesture, or uncut videos with the gestures as segments and a class "no gesture"."""
+    train_on_validation: bool = False
+    """Whether the validation split's recordings are trained on as well, which leaves that split empty."""
     labels: Path | None = None
     """Folder of the label files; None: `labels-final-revised1` in `root`."""
     mirror: dict[str, str | None] = Field(default_factory=dict)
@@ -118,7 +123,12 @@ class EgogestureConfig(ReleaseConfig):
     def build(self) -> Dataset:
         """Read the label files; the folders of pictures must exist, but none is looked into."""
         return read_egogesture(
-            self.root, on_missing=self.on_missing, form=self.form, labels=self.labels, mirror=self.mirror
+            self.root,
+            on_missing=self.on_missing,
+            form=self.form,
+            train_on_validation=self.train_on_validation,
+            labels=self.labels,
+            mirror=self.mirror,
         )
 
 
@@ -137,6 +147,7 @@ def read_egogesture(
     *,
     on_missing: OnMissing = "refuse",
     form: Literal["clips", "streams"] = "clips",
+    train_on_validation: bool = False,
     labels: Path | str | None = None,
     mirror: Mapping[str, str | None] | None = None,
 ) -> Dataset:
@@ -172,7 +183,8 @@ def read_egogesture(
         notes=(*present.left_out, *(dropped if num_dropped else [])),
         left_out=present.left_out,
     )
-    return streams.cut_segments() if form == "clips" else streams
+    dataset = streams.cut_segments() if form == "clips" else streams
+    return _join_validation(dataset) if train_on_validation else dataset
 
 
 def is_egogesture(root: Path) -> bool:
@@ -191,6 +203,28 @@ def _card(form: str, mirror: Mapping[str, str | None]) -> DatasetCard:
         "counts": {},
     }
     return CARD.model_copy(update=changes)
+
+
+def _join_validation(dataset: Dataset) -> Dataset:
+    """Return the set with the recordings of validation after those of train, and no validation split."""
+    found, counts, looked_for = dataset.recordings, dataset.card.counts, dataset.looked_for
+    moved = tuple(replace(recording, split="train") for recording in found.get("validation", ()))
+    if counts:
+        counts = {"train": counts["train"] + counts["validation"], "test": counts["test"]}
+    note = (
+        f"data.train_on_validation: the {len(moved)} recordings of validation are trained on, and that split is empty"
+    )
+    return replace(
+        dataset,
+        card=dataset.card.model_copy(update={"counts": counts}),
+        recordings={**found, "train": (*found.get("train", ()), *moved), "validation": ()},
+        looked_for={
+            **looked_for,
+            "train": (*looked_for["train"], *looked_for["validation"]),
+            "validation": ("none, as data.train_on_validation trains on them",),
+        },
+        notes=(*dataset.notes, note),
+    )
 
 
 def _list_numbers(split: str) -> str:

@@ -43,6 +43,7 @@ class Row:
         build: Returns its config.
         source: Where in the paper it stands.
         paper: What the paper reports for it.
+        paper_gflops: What the paper prints as a clip's GFLOPs, multiplied and added counting once; None for nothing.
         status: `not yet run`, `runs`, `within <x> of the paper` or `differs: <why>`.
         summary: First line of its docstring.
     """
@@ -51,6 +52,7 @@ class Row:
     build: Callable[[], RunConfig]
     source: str
     paper: tuple[Expected, ...]
+    paper_gflops: float | None
     status: str
     summary: str
 
@@ -58,16 +60,21 @@ class Row:
 class _Mark(NamedTuple):
     source: str
     paper: tuple[Expected, ...]
+    paper_gflops: float | None
     status: str
 
 
 def row(
-    *, source: str, paper: tuple[Expected, ...] = (), status: str = "not yet run"
+    *,
+    source: str,
+    paper: tuple[Expected, ...] = (),
+    paper_gflops: float | None = None,
+    status: str = "not yet run",
 ) -> Callable[[Callable[[], RunConfig]], Callable[[], RunConfig]]:
     """Mark a function as a recipe's row."""
 
     def mark(build: Callable[[], RunConfig]) -> Callable[[], RunConfig]:
-        setattr(build, _ATTRIBUTE, _Mark(source, paper, status))
+        setattr(build, _ATTRIBUTE, _Mark(source, paper, paper_gflops, status))
         return build
 
     return mark

@@ -88,7 +88,8 @@ def _label_frames(
 
 
 def dry_run(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None]) -> DryRun:
-    """Build everything, take one training step on the first batch, and throw it away."""
+    """Build everything, take one training step on the first batch, and throw it away; refuses what `train` does."""
+    dataset.refuse_leaking_subjects()
     dataset = dataset.labelled()
     config = resolve(config, dataset, tell=tell)
     _prepare_process(config)
@@ -149,11 +150,13 @@ def train(
 
     Raises:
         ConfigError: As `resolve`.
+        DataError: If people are in more than one split, against the word of the data set's card.
         RunError: If `out` holds another run, there is nothing to resume, `config.init_from` is no run, or the loss is
             no number any more.
         ModelError: If no weight of `config.init_from` fits.
         KeyboardInterrupt: After Ctrl-C, once everything is written.
     """
+    dataset.refuse_leaking_subjects()
     dataset = dataset.labelled()
     config = check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
     _prepare_process(config)

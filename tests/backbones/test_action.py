@@ -95,6 +95,14 @@ def test_motion_is_a_difference_of_neighbours() -> None:
     assert moved[2].count_nonzero() == 0
 
 
+@pytest.mark.parametrize("is_training", [True, False])
+def test_a_single_clip_of_single_places_is_what_it_is_among_others(is_training: bool) -> None:
+    module = Action(in_channels=16).double().eval()
+    clips = torch.randn(10, 16, 1, 1, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    with torch.set_grad_enabled(is_training):
+        torch.testing.assert_close(module(clips[:5], 5), module(clips, 5)[:5], rtol=0, atol=1e-12)
+
+
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"fold_div is 1: .*\n  hint: take 2 or more"):
         Action(in_channels=8, fold_div=1)

@@ -88,7 +88,23 @@ def test_it_stands_for_plain_pointwise_convolutions_alone() -> None:
     assert not is_foldable(nn.Conv2d(8, 4, 1, bias=False), x.to("meta"))
     watched = nn.Conv2d(8, 4, 1, bias=False)
     watched.register_forward_hook(lambda *_: None)
-    assert not is_foldable(watched, x)
+    listened = nn.Conv2d(8, 4, 1, bias=False)
+    listened.register_full_backward_hook(lambda *_: None)
+    computed = nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 4, 1, bias=False))
+    own_way = type("OwnWay", (nn.Conv2d,), {})(8, 4, 1, bias=False)
+    assert not any(is_foldable(other, x) for other in (watched, listened, computed, own_way))
+
+
+def test_gradients_of_many_clips_are_summed_without_rounding_each() -> None:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(64 * 4, 16, 2, 2, generator=generator).bfloat16().float()
+    weight = torch.randn(6, 16, 1, 1, generator=generator).bfloat16().float().requires_grad_()
+    plan = plan_shift(16, fold_div=4)
+    (wanted,) = torch.autograd.grad(convolve_shifted(x, weight, 4, plan).sum(), weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        (found,) = torch.autograd.grad(convolve_shifted(x, weight, 4, plan).float().sum(), weight)
+    moved = slice(0, 8)
+    assert (found - wanted)[:, moved].norm() < 4e-3 * wanted[:, moved].norm()
 
 
 def test_the_module_takes_it_where_it_may() -> None:

@@ -49,6 +49,30 @@ def test_shifts_and_what_training_alone_uses_stand_apart(mudra: Mudra) -> None:
     assert lines[-1] == "in training alone (decoder): 8,553,472 parameters, 4,370,530,304 MAC per clip"
 
 
+@pytest.mark.parametrize(
+    ("name", "printed", "counted"), [("tsm", 28.2, "32.698"), ("tea", 31.1, "34.536"), ("action", 29.8, "34.301")]
+)
+def test_the_papers_gflops_stand_beside_the_count(mudra: Mudra, name: str, printed: float, counted: str) -> None:
+    recipe = f"fan2021/table1/{name}"
+    found = json.loads(mudra("cost", recipe, "--json").out)
+    assert (found["paper_gflops"], found["paper_gflops_comes_out"]) == (printed, False)
+    line = f"the paper prints {printed} GFLOPs per clip, which does not reproduce: {counted} G MAC counted"
+    assert line in mudra("cost", recipe).out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("word", "stays"), [("clip.num_frames=2", False), ("model.width=0.125", False), ("seed=3", True)]
+)
+def test_the_papers_gflops_are_of_its_own_network_and_clip(mudra: Mudra, word: str, stays: bool) -> None:
+    found = json.loads(mudra("cost", "fan2021/table1/tsm", word, "--json").out)
+    assert ("paper_gflops" in found) is stays
+
+
+def test_a_paper_without_gflops_has_no_line(mudra: Mudra) -> None:
+    assert "paper_gflops" not in json.loads(mudra("cost", "zhang2018/table1/variant_a", "--json").out)
+    assert "GFLOPs" not in mudra("cost", "zhang2018/table1/variant_a").out
+
+
 def test_an_unknown_recipe_is_refused(mudra: Mudra) -> None:
     outcome = mudra("cost", "zhang2018/table1/variant_c1")
     assert outcome.code == 2

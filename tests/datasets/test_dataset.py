@@ -102,6 +102,17 @@ def test_leaking_subjects_leave_out_the_unknown_one() -> None:
     assert dataset.leaking_subjects() == {"ann": ("test", "train")}
 
 
+def test_a_card_that_promises_new_people_is_held_to_it() -> None:
+    dataset = make_dataset(train=[(0, "ann"), (1, "ben"), (0, "")], test=[(0, "ann"), (0, "")])
+    dataset.refuse_leaking_subjects()
+    promised = dataclasses.replace(dataset, card=dataset.card.model_copy(update={"subjects_disjoint": True}))
+    with pytest.raises(
+        DataError, match=r"no person is in two splits, and 1 are: ann \(test and train\)\n  hint: keep all "
+    ):
+        promised.refuse_leaking_subjects()
+    dataclasses.replace(promised, recordings={"train": promised.split("train")}).refuse_leaking_subjects()
+
+
 def test_other_classes_relabel_by_name() -> None:
     dataset = make_dataset(train=[(0, ""), (1, ""), (2, ""), (None, "")]).with_classes(["c", "x", "b", "a"])
     assert [recording.label for recording in dataset.split("train")] == [3, 2, 0, None]

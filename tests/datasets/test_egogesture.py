@@ -94,6 +94,25 @@ def test_no_subject_is_in_two_splits(root: Path) -> None:
         read_egogesture(root)
 
 
+@pytest.mark.parametrize("form", ["clips", "streams"])
+def test_validation_is_trained_on_if_asked_for(root: Path, form: str) -> None:
+    apart, joined = (
+        EgogestureConfig.from_mapping({"root": root, "form": form, "train_on_validation": both}).build()
+        for both in (False, True)
+    )
+    train, moved = apart.split("train"), apart.split("validation")
+    assert [clip.key for clip in joined.split("train")] == [clip.key for clip in (*train, *moved)]
+    assert {clip.split for clip in joined.split("train")} == {"train"}
+    assert joined.recordings["validation"] == ()
+    assert joined.split("test") == apart.split("test")
+    assert joined.card.counts == ({"train": 14416 + 4768, "test": 4977} if form == "clips" else {})
+    joined.refuse_leaking_subjects()
+    assert (joined.card.subjects_disjoint, joined.leaking_subjects()) == (True, {})
+    assert any(f"the {len(moved)} recordings of validation are trained on" in note for note in joined.notes)
+    with pytest.raises(DataError, match=r"'validation' of egogesture; looked for none, as data\.train_on_validation"):
+        joined.split("validation")
+
+
 def test_pictures_and_labels_may_lie_elsewhere(root: Path, tmp_path: Path) -> None:
     expected = sizes(read_egogesture(root))
     (root / "images_320-240_1").mkdir()

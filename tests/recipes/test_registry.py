@@ -39,7 +39,7 @@ def test_a_marked_function_becomes_a_row(monkeypatch: pytest.MonkeyPatch) -> Non
     module = ModuleType("mudra.recipes.doe2020.table9")
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    @row(source="Table 9, row 4", paper=(Expected("top1", 0.5, "Nowhere test"),), status="runs")
+    @row(source="Table 9, row 4", paper=(Expected("top1", 0.5, "Nowhere test"),), paper_gflops=1.5, status="runs")
     def deep() -> RunConfig:
         """A deep one.
 
@@ -56,4 +56,5 @@ def test_a_marked_function_becomes_a_row(monkeypatch: pytest.MonkeyPatch) -> Non
     (found,) = _rows_of(module)
     assert (found.name, found.summary, found.status) == ("doe2020/table9/deep", "A deep one.", "runs")
     assert found.paper[0].value == 0.5
+    assert found.paper_gflops == 1.5
     assert found.build().seed == 9

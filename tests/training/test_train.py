@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from mudra.clips import RunCard
 from mudra.datasets import Dataset
-from mudra.errors import ConfigError, RunError
+from mudra.errors import ConfigError, DataError, RunError
 from mudra.models import FrameWiseNetConfig
 from mudra.training import RunConfig, dry_run, train
 from mudra.training.callback import read_curves
@@ -215,6 +216,20 @@ def test_how_windows_are_kept_does_not_change_what_is_learned_of_depth(tmp_path:
 
 
 # The rest
+
+
+def test_people_in_two_splits_are_refused_before_anything_is_written(tmp_path: Path, drawn: Dataset) -> None:
+    assert drawn.card.subjects_disjoint
+    drawn.refuse_leaking_subjects()
+    known = drawn.split("train")[0].subject
+    moved = tuple(dataclasses.replace(r, subject=known) for r in drawn.split("validation"))
+    leaking = dataclasses.replace(drawn, recordings={**drawn.recordings, "validation": moved})
+    said = rf"1 are: {known} \(train and validation\)\n  hint: keep all recordings of a person in one split"
+    with pytest.raises(DataError, match=said):
+        run(tmp_path / "run", leaking)
+    with pytest.raises(DataError, match=said):
+        dry_run(tiny_config(), leaking, tell=silent)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_takes_one_step_and_writes_nothing(

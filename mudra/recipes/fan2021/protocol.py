@@ -5,12 +5,18 @@ the dense layer, several learning rates, the 13 places of corner crops) is after
 from which it starts. Depth is its grey level over 255: the readers of the three sets spread the levels over four
 metres, and `DepthTarget` gathers them again.
 
+Numbers on EgoGesture's test split are, as the paper's, of networks that train on train and validation; such a run has
+no validation numbers, and is judged with `mudra evaluate RUN --split test`. `data.train_on_validation=false` keeps
+validation apart.
+
 Judged is the mean softmax of three crops of 256x256 of each of ten clips whose frames are drawn as in training. For one
 clip and one crop: clip.num_test_clips=1 clip.num_test_crops=1. Wang et al. 2021 stretch EgoGesture's frames instead, in
 training and in tests: clip.crop=stretched_corners clip.num_test_crops=1 clip.test_size=null.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from mudra.backbones import (
     ActionConfig,
@@ -23,6 +29,7 @@ from mudra.backbones import (
     TemporalShiftConfig,
 )
 from mudra.clips import Augmentation, ClipSpec, DepthTarget, RgbChannels, SegmentSampling
+from mudra.datasets import EgogestureConfig
 from mudra.heads import ConsensusConfig, DenseClassifierConfig, MultiScaleDecoderConfig
 from mudra.models import GestureNetConfig
 from mudra.training import FittingConfig, LoaderConfig, RunConfig, SgdConfig, StepsConfig
@@ -66,12 +73,16 @@ def see_clips(config: RunConfig, *, num_frames: int, side_px: int) -> RunConfig:
 
 
 def train_on_egogesture(model: GestureNetConfig) -> RunConfig:
-    """Return a run on EgoGesture: 25 epochs, from ImageNet's weights where torchvision has them."""
+    """Return a run on EgoGesture's train and validation: 25 epochs, from ImageNet's weights where torchvision has them.
+
+    The set lies in the folder `egogesture`, unless `data.root` names another.
+    """
     backbone = model.backbone
     if isinstance(backbone, ResNetConfig):
         backbone = backbone.model_copy(update={"pretrained": "imagenet"})
     model = model.model_copy(update={"backbone": backbone})
-    return _make_run(model, num_classes=EGOGESTURE_CLASSES, epochs=25, drops=(10, 15, 20))
+    config = _make_run(model, num_classes=EGOGESTURE_CLASSES, epochs=25, drops=(10, 15, 20))
+    return config.model_copy(update={"data": EgogestureConfig(root=Path("egogesture"), train_on_validation=True)})
 
 
 def train_on_nvgesture(model: GestureNetConfig) -> RunConfig:

@@ -36,43 +36,43 @@ from mudra.recipes.registry import Expected, row
 from mudra.training import RunConfig
 
 
-@row(source="Table II, row 1", paper=(Expected("top1", 0.693, "NVGesture test"),))
+@row(source="Table II, row 1", paper=(Expected("top1", 0.693, "NVGesture test"),), paper_gflops=71.7)
 def c3d() -> RunConfig:
     """C3D, 32 frames, on NVGesture."""
     return see_clips(train_on_nvgesture(C3D), num_frames=C3D_FRAMES, side_px=SMALL_PX)
 
 
-@row(source="Table II, row 3", paper=(Expected("top1", 0.786, "NVGesture test"),))
+@row(source="Table II, row 3", paper=(Expected("top1", 0.786, "NVGesture test"),), paper_gflops=13.9)
 def resnext() -> RunConfig:
     """3D ResNeXt-101, 32 frames, on NVGesture."""
     return see_clips(train_on_nvgesture(RESNEXT), num_frames=RESNEXT_FRAMES, side_px=SMALL_PX)
 
 
-@row(source="Table II, row 4", paper=(Expected("top1", 0.813, "NVGesture test"),))
+@row(source="Table II, row 4", paper=(Expected("top1", 0.813, "NVGesture test"),), paper_gflops=88.2)
 def mtut() -> RunConfig:
     """MTUT's network, I3D, 64 frames of colour alone, on NVGesture."""
     return see_clips(train_on_nvgesture(I3D), num_frames=I3D_FRAMES, side_px=SIZE_PX)
 
 
-@row(source="Table II, row 6", paper=(Expected("top1", 0.802, "NVGesture test"),))
+@row(source="Table II, row 6", paper=(Expected("top1", 0.802, "NVGesture test"),), paper_gflops=28.2)
 def tsm() -> RunConfig:
     """ResNet-50 with the temporal shift, on NVGesture."""
     return train_on_nvgesture(make_network(TSM))
 
 
-@row(source="Table II, row 7", paper=(Expected("top1", 0.805, "NVGesture test"),))
+@row(source="Table II, row 7", paper=(Expected("top1", 0.805, "NVGesture test"),), paper_gflops=31.1)
 def tea() -> RunConfig:
     """TEA: Res2Net-50 with motion excitation and learned shifts, on NVGesture."""
     return train_on_nvgesture(make_network(TEA))
 
 
-@row(source="Table II, row 8", paper=(Expected("top1", 0.807, "NVGesture test"),))
+@row(source="Table II, row 8", paper=(Expected("top1", 0.807, "NVGesture test"),), paper_gflops=29.8)
 def action() -> RunConfig:
     """ResNet-50 with ACTION, on NVGesture."""
     return train_on_nvgesture(make_network(ACTION))
 
 
-@row(source="Table II, row 9", paper=(Expected("top1", 0.840, "NVGesture test"),))
+@row(source="Table II, row 9", paper=(Expected("top1", 0.840, "NVGesture test"),), paper_gflops=29.8)
 def msd() -> RunConfig:
     """ACTION with the multi-scale decoder in training: the paper's network, on NVGesture."""
     return train_on_nvgesture(make_network(ACTION, MSD))

@@ -33,37 +33,37 @@ from mudra.recipes.registry import Expected, row
 from mudra.training import RunConfig
 
 
-@row(source="Table III, row 1", paper=(Expected("top1", 0.402, "IsoGD validation"),))
+@row(source="Table III, row 1", paper=(Expected("top1", 0.402, "IsoGD validation"),), paper_gflops=71.7)
 def c3d() -> RunConfig:
     """C3D, 32 frames, on IsoGD."""
     return see_clips(train_on_isogd(C3D), num_frames=C3D_FRAMES, side_px=SMALL_PX)
 
 
-@row(source="Table III, row 3", paper=(Expected("top1", 0.521, "IsoGD validation"),))
+@row(source="Table III, row 3", paper=(Expected("top1", 0.521, "IsoGD validation"),), paper_gflops=13.9)
 def resnext() -> RunConfig:
     """3D ResNeXt-101, 32 frames, on IsoGD."""
     return see_clips(train_on_isogd(RESNEXT), num_frames=RESNEXT_FRAMES, side_px=SMALL_PX)
 
 
-@row(source="Table III, row 7", paper=(Expected("top1", 0.641, "IsoGD validation"),))
+@row(source="Table III, row 7", paper=(Expected("top1", 0.641, "IsoGD validation"),), paper_gflops=28.2)
 def tsm() -> RunConfig:
     """ResNet-50 with the temporal shift, on IsoGD."""
     return train_on_isogd(make_network(TSM))
 
 
-@row(source="Table III, row 8", paper=(Expected("top1", 0.645, "IsoGD validation"),))
+@row(source="Table III, row 8", paper=(Expected("top1", 0.645, "IsoGD validation"),), paper_gflops=31.1)
 def tea() -> RunConfig:
     """TEA: Res2Net-50 with motion excitation and learned shifts, on IsoGD."""
     return train_on_isogd(make_network(TEA))
 
 
-@row(source="Table III, row 9", paper=(Expected("top1", 0.650, "IsoGD validation"),))
+@row(source="Table III, row 9", paper=(Expected("top1", 0.650, "IsoGD validation"),), paper_gflops=29.8)
 def action() -> RunConfig:
     """ResNet-50 with ACTION, on IsoGD."""
     return train_on_isogd(make_network(ACTION))
 
 
-@row(source="Table III, row 10", paper=(Expected("top1", 0.669, "IsoGD validation"),))
+@row(source="Table III, row 10", paper=(Expected("top1", 0.669, "IsoGD validation"),), paper_gflops=29.8)
 def msd() -> RunConfig:
     """ACTION with the multi-scale decoder in training: the paper's network, on IsoGD."""
     return train_on_isogd(make_network(ACTION, MSD))

@@ -5,8 +5,7 @@ Data:  EgoGesture (`data=egogesture`). The NVGesture column: `model.num_classes=
     drops of Table II, and init_from.
 Run:   mudra train fan2021/table4/tsm_msd data=egogesture data.root=egogesture
 Cost:  not yet run. Without training: mudra cost fan2021/table4/tea_msd
-Differs from the paper: only EgoGesture's training subjects are trained on, the paper takes those of validation too;
-    masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey
     axis.
 """

@@ -4,8 +4,7 @@ Paper: Multi-Task and Multi-Modal Learning for RGB Dynamic Gesture Recognition, 
 Data:  EgoGesture (`data=egogesture`). The NVGesture column: as in Table IV.
 Run:   mudra train fan2021/table6/local_1 data=egogesture data.root=egogesture
 Cost:  not yet run. Without training: mudra cost fan2021/table6/local_1
-Differs from the paper: only EgoGesture's training subjects are trained on, the paper takes those of validation too;
-    masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey
     axis. The baseline is `table1/action`, the last row `table1/msd`.
 """

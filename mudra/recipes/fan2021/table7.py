@@ -4,8 +4,7 @@ Paper: Multi-Task and Multi-Modal Learning for RGB Dynamic Gesture Recognition, 
 Data:  EgoGesture (`data=egogesture`). The NVGesture column: as in Table IV.
 Run:   mudra train fan2021/table7/local_quarter data=egogesture data.root=egogesture
 Cost:  not yet run. Without training: mudra cost fan2021/table7/global_full
-Differs from the paper: only EgoGesture's training subjects are trained on, the paper takes those of validation too;
-    masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey
     axis. The five widths of the global decoder at 224 are not printed: ours are 256, 32, 16 and 8 between 2,048 and
     1.

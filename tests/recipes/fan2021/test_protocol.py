@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from mudra.backbones import ResNetConfig
-from mudra.datasets import egogesture, isogd, nvgesture
+from mudra.datasets import EgogestureConfig, egogesture, isogd, nvgesture
 from mudra.heads import ConsensusConfig
+from mudra.recipes import list_recipes
 from mudra.recipes.fan2021.protocol import (
     ACTION,
     MSD,
@@ -75,6 +78,21 @@ def test_egogesture_alone_starts_from_imagenet() -> None:
         assert isinstance(backbone, ResNetConfig)
         assert backbone.pretrained == ("imagenet" if build is train_on_egogesture else None)
     assert train_on_egogesture(make_network(TEA)).model.backbone == TEA
+
+
+def test_numbers_on_egogestures_test_split_are_of_training_on_train_and_validation() -> None:
+    rows = [found for found in list_recipes() if found.name.startswith("fan2021/")]
+    on_test = [found for found in rows if any(expected.where == "EgoGesture test" for expected in found.paper)]
+    assert len(on_test) == 7 + 2 + 2 + 5 + 4 + 1
+    for found in rows:
+        config = found.build()
+        assert isinstance(config.data, EgogestureConfig) is (found in on_test)
+        if isinstance(config.data, EgogestureConfig):
+            assert config.data.train_on_validation
+            named = config.with_overrides(["data=egogesture", "data.root=elsewhere"])
+            assert named.data == EgogestureConfig(root=Path("elsewhere"), train_on_validation=True)
+            other = config.with_overrides(["data=nvgesture", "data.root=elsewhere"]).data
+            assert other == nvgesture.NvgestureConfig(root=Path("elsewhere"))
 
 
 def test_networks_are_a_backbone_and_the_mean_of_its_frames_logits() -> None:

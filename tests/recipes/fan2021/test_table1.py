@@ -11,12 +11,21 @@ from mudra.recipes import find_recipe, list_recipes
 ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table1/")}
 
 PAPER = {"c3d": 90.6, "mtut": 92.5, "resnext": 93.7, "tsm": 92.1, "tea": 92.3, "action": 94.2, "msd": 94.5}
+GFLOPS = {"c3d": 71.7, "mtut": 88.2, "resnext": 13.9, "tsm": 28.2, "tea": 31.1, "action": 29.8, "msd": 29.8}
 VOLUMES = {"c3d": (32, 112), "mtut": (64, 224), "resnext": (32, 112)}
 
 
 def test_every_line_whose_network_there_is_has_its_row() -> None:
     assert {name: [expected.value for expected in found.paper] for name, found in ROWS.items()} == {
         name: [pytest.approx(value / 100)] for name, value in PAPER.items()
+    }
+
+
+@pytest.mark.parametrize("table", [1, 2, 3])
+def test_rows_carry_the_gflops_that_all_three_tables_print(table: int) -> None:
+    rows = [found for found in list_recipes() if found.name.startswith(f"fan2021/table{table}/")]
+    assert {found.name.rpartition("/")[2]: found.paper_gflops for found in rows} == {
+        name: value for name, value in GFLOPS.items() if (table, name) != (3, "mtut")
     }
 
 
