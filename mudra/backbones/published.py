@@ -30,14 +30,18 @@ def read_published(source: str, torchvision_weights: str | None) -> dict[str, Te
         torchvision_weights: What torchvision calls the weights that `imagenet` stands for; None if it has none.
 
     Raises:
-        ModelError: If the file is missing or damaged or holds no weights, or `imagenet` stands for nothing here.
+        ModelError: If the file is missing or damaged or holds no weights, or `imagenet` stands for nothing here or
+            cannot be fetched.
     """
     if source == IMAGENET:
         if torchvision_weights is None:
             raise ModelError(f"{IMAGENET!r}: torchvision has no weights of this network", hint="give a file of weights")
-        weights: dict[str, Tensor] = torchvision.models.get_weight(torchvision_weights).get_state_dict(
-            progress=False, check_hash=True
-        )
+        published = torchvision.models.get_weight(torchvision_weights)
+        try:
+            weights: dict[str, Tensor] = published.get_state_dict(progress=False, check_hash=True)
+        except (OSError, RuntimeError) as error:  # no network; or what came is not what was published
+            hint = "fetch that file elsewhere and name it: model.backbone.pretrained=FILE"
+            raise ModelError(f"{published.url}: cannot be fetched ({error})", hint=hint) from None
         return weights
     path = Path(source)
     try:

@@ -81,11 +81,14 @@ def _measure_flow(out: Path, found: Comparison, member: Member, flow_clips: int,
 
 def _look_at_gates(out: Path, found: Comparison, members: list[Member], gate_clips: int, cell: int) -> list[Path]:
     """Draw the gates of the runs that have cells; a run without any is told, and no error."""
+    import numpy as np
+
     from mudra.serving.comparison_figure import draw_gates
     from mudra.serving.gate_saturation import find_cells, measure_gates, write_gates
 
-    step = max(1, len(found.recordings) // gate_clips)
-    chosen = found.recordings[::step][:gate_clips]
+    # Spread over all of them: recordings often stand class by class.
+    places = np.linspace(0, len(found.recordings) - 1, min(len(found.recordings), gate_clips)).round().astype(int)
+    chosen = [found.recordings[place] for place in places]
     uses = {}
     for member in members:
         if not find_cells(member.predictor.network):

@@ -180,8 +180,14 @@ def _warn(pairs: SamplePairs, past_end: dict[str, int], ground_truth: Path, pred
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    from mudra.errors import DataError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        hint = "name a file in a folder of yours"
+        raise DataError(f"{path}: cannot be written: {error.strerror}", hint=hint) from None

@@ -213,6 +213,10 @@ def _tell_scores(scored: Sequence[tuple[Segmented, Sequence[Event]]], *, num_fil
 
     if len(scored) < num_files:
         typer.echo(f"--truth says nothing of {num_files - len(scored)} of {num_files} files", err=True)
+    num_scored = len(scored)
+    scored = [(one, truth) for one, truth in scored if one.end_s > one.start_s]
+    if len(scored) < num_scored:
+        typer.echo(f"{num_scored - len(scored)} files of a single frame are not scored: they last no time", err=True)
     if not scored:
         return
     scores = score_events(

@@ -52,8 +52,12 @@ def train(
             typer.echo(_what_is_kept(folder), err=True)
             raise
     typer.echo(f"run folder: {folder}")
-    evaluate = f"mudra evaluate {folder} --split validation"
-    typer.echo(f"next: {evaluate}" + ("" if predicts_frames(folder) else f"; mudra predict {folder} FILE"))
+    judged = "validation" if dataset.recordings.get("validation") else "test"
+    steps = [f"mudra evaluate {folder} --split {judged}"] if dataset.recordings.get(judged) else []
+    if not predicts_frames(folder):
+        steps.append(f"mudra {'segment' if config.model.kind == 'frame_wise_net' else 'predict'} {folder} FILE")
+    if steps:
+        typer.echo(f"next: {'; '.join(steps)}")
 
 
 def _name_of(what: str) -> str:

@@ -20,6 +20,7 @@ from mudra.clips.sampling import UniformSampling as UniformSampling
 from mudra.clips.sampling import sample_frames as sample_frames
 from mudra.clips.sampling import sample_whole as sample_whole
 from mudra.clips.source import ArraySource as ArraySource
+from mudra.clips.source import BoxedSource as BoxedSource
 from mudra.clips.source import FrameSource as FrameSource
 from mudra.clips.spec import ClipSpec as ClipSpec
 from mudra.clips.spec import View as View

@@ -11,7 +11,9 @@ import numpy as np
 from mudra.clips.sampling import Indices
 from mudra.clips.spec import ClipSpec
 from mudra.errors import ClipError
-from mudra.types import FloatArray, Frames, Stream
+from mudra.types import FloatArray, Frames, PixelBox, Stream
+
+WHOLE_FRAMES = 16  # that are in memory at once where a part of each is kept
 
 
 class FrameSource(Protocol):
@@ -47,6 +49,53 @@ class ArraySource:
         how = cv2.INTER_AREA if colour else cv2.INTER_NEAREST
         scaled = [cv2.resize(frame, size[::-1], interpolation=how) for frame in frames.frames_THWC]
         return Frames(np.stack(scaled).reshape(len(frames), *size, -1), frames.times_s)
+
+
+class BoxedSource:
+    """One part of every frame of another source, as if the file held nothing else.
+
+    Args:
+        source: Where whole frames come from.
+        box: The part, in whole frames' pixels.
+
+    Raises:
+        ClipError: If the part does not lie within the frames.
+    """
+
+    def __init__(self, source: FrameSource, box: PixelBox) -> None:
+        height, width = source.frame_size
+        inside = box.top >= 0 and box.left >= 0 and box.top + box.height <= height and box.left + box.width <= width
+        if not inside or min(box.height, box.width) < 1:
+            raise ClipError(
+                f"a box of {box.height}x{box.width} pixels at row {box.top}, column {box.left} of frames of "
+                f"{height}x{width}",
+                hint="give the recording a box within its frames, or none",
+            )
+        self.source, self.box = source, box
+
+    @property
+    def times_s(self) -> FloatArray:
+        """Times of all frames."""
+        return self.source.times_s
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the part."""
+        return self.box.height, self.box.width
+
+    def read(self, indices: Indices | None = None, *, size: tuple[int, int] | None = None) -> Frames:
+        """Return the part of the frames at `indices`, scaled to `size`."""
+        if indices is None:
+            indices = np.arange(len(self.times_s))
+        rows = slice(self.box.top, self.box.top + self.box.height)
+        columns = slice(self.box.left, self.box.left + self.box.width)
+        parts = []
+        # A few at a time: whole frames are far larger than what is kept of them.
+        for start in range(0, max(len(indices), 1), WHOLE_FRAMES):
+            whole = self.source.read(indices[start : start + WHOLE_FRAMES])
+            part = Frames(np.ascontiguousarray(whole.frames_THWC[:, rows, columns]), whole.times_s)
+            parts.append(ArraySource(part).read(size=size))
+        return Frames(np.concatenate([p.frames_THWC for p in parts]), np.concatenate([p.times_s for p in parts]))
 
 
 def choose_primary(sources: Mapping[Stream, FrameSource], spec: ClipSpec) -> Stream:

@@ -219,6 +219,18 @@ def order_classes(labels: Iterable[str], classes: Sequence[str] | None, *, where
     return tuple(classes)
 
 
+def refuse_bad_choice(chosen: Sequence[str], *, where: str) -> None:
+    """Refuse a choice of classes that is empty, or that names one twice.
+
+    Raises:
+        DataError: If it is.
+    """
+    twice = sorted({name for name in chosen if chosen.count(name) > 1})
+    if twice or not chosen:
+        what = f"{shorten(twice)} twice" if twice else "no class"
+        raise DataError(f"{where} names {what}", hint="name each class once, or all of them: all")
+
+
 def shorten(names: Iterable[object], *, limit: int = 3) -> str:
     """Join the first names, and say when there are more.
 

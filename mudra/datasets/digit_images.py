@@ -92,6 +92,8 @@ def read_mnist(path: Path | str, *, side_px: int = SIDE_PX) -> DigitImages:
         raise DataError(
             f"{path}: pictures of shape {images.shape} and labels of shape {labels.shape} do not belong together"
         )
+    if len(labels) and labels.max() > 9:
+        raise DataError(f"{path.with_name(name)}: a label is {labels.max()}, wanted digits from 0 to 9")
     return DigitImages(images_NHW=frame_digits(images, side_px=side_px), labels_N=labels.astype(np.int64))
 
 

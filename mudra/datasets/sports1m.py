@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from mudra.datasets.base import ReleaseConfig
 from mudra.datasets.card import DatasetCard
-from mudra.datasets.dataset import Dataset, order_classes
+from mudra.datasets.dataset import Dataset, order_classes, refuse_bad_choice
 from mudra.datasets.release import Line, Listed, OnMissing, keep_present, read_lines
 from mudra.errors import DataError
 from mudra.types import Recording, Stream
@@ -184,6 +184,7 @@ def _choose_classes(classes: ClassChoice, names: Sequence[str], labels: Path) ->
     if classes == "all":
         return tuple(names)
     chosen = AGETHEN2019 if classes == "agethen2019" else tuple(classes)
+    refuse_bad_choice(chosen, where="data.classes")
     order_classes(chosen, names, where=f"data.classes and {labels}")
     return chosen
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from mudra.datasets.base import ReleaseConfig
 from mudra.datasets.card import DatasetCard
-from mudra.datasets.dataset import Dataset, order_classes
+from mudra.datasets.dataset import Dataset, order_classes, refuse_bad_choice
 from mudra.datasets.release import Line, Listed, OnMissing, keep_present, read_lines
 from mudra.errors import DataError
 from mudra.types import Recording, Stream
@@ -164,12 +164,13 @@ def choose_classes(classes: ClassChoice) -> tuple[str, ...]:
     """Return the names of the chosen classes.
 
     Raises:
-        DataError: If one is no class of the set.
+        DataError: If one is no class of the set or named twice, or none is named.
     """
     if classes == "all":
         return CLASSES
     if classes == "agethen2019":
         return AGETHEN2019
+    refuse_bad_choice(classes, where="data.classes")
     order_classes(classes, CLASSES, where="data.classes")
     return tuple(classes)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, TargetMaps, View, Window
+from mudra.clips import ArraySource, BoxedSource, Clip, ClipMaker, FrameSource, TargetMaps, View, Window
 from mudra.clips.maker import frames_in_span
 from mudra.datasets import Dataset
 from mudra.errors import ClipError
@@ -210,6 +210,8 @@ def open_sources(
 ) -> dict[Stream, FrameSource]:
     """Open every stream that the clip needs; flow needs colour, or else depth. `stack` closes them.
 
+    Of a recording with a box, that part of every frame alone is seen.
+
     Args:
         dataset: Says where frames come from.
         recording: What to open.
@@ -221,6 +223,12 @@ def open_sources(
     if not wanted:
         wanted = [Stream.RGB if recording.path_of(Stream.RGB) else Stream.DEPTH]
     wanted += [stream for stream in if_there if stream not in wanted and recording.path_of(stream) is not None]
-    if dataset.source is not None:
-        return {stream: ArraySource(dataset.source(recording, stream)) for stream in wanted}
-    return {stream: stack.enter_context(open_recording(recording, stream)) for stream in wanted}
+    sources: dict[Stream, FrameSource] = {}
+    for stream in wanted:
+        if dataset.source is not None:
+            sources[stream] = ArraySource(dataset.source(recording, stream))
+        else:
+            sources[stream] = stack.enter_context(open_recording(recording, stream))
+        if recording.box is not None:
+            sources[stream] = BoxedSource(sources[stream], recording.box)
+    return sources

@@ -19,7 +19,7 @@ from mudra.types import Recording, Stream
 
 CacheKind = Literal["none", "memory", "disk"]
 # Raise when windows are made differently: older files on disk are then not believed.
-WINDOW_VERSION = 2
+WINDOW_VERSION = 3
 
 
 class WindowCache:
@@ -71,7 +71,8 @@ class WindowCache:
         # A file that was recorded anew under the same name has another size or time.
         paths = [path for path in (recording.path, recording.depth_path) if path is not None]
         stamps = [f"{path.resolve()} {fingerprint(path)}" for path in paths]
-        about = [recording.key, recording.stream, recording.fps, recording.depth, self.window_key, WINDOW_VERSION]
+        about: list[object] = [recording.key, recording.stream, recording.fps, recording.depth, recording.box]
+        about += [self.window_key, WINDOW_VERSION]
         text = "\n".join(map(str, [*about, *stamps]))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 
 from mudra.backbones.published import bare_names, check_fit, read_published
@@ -51,3 +53,14 @@ def test_what_does_not_fit_is_listed_by_reason() -> None:
     )
     with pytest.raises(ModelError, match=listed):
         check_fit({"a": WEIGHT, "b": WEIGHT.T, "d": WEIGHT}, wanted, "file", fresh=set(), names="names")
+
+
+@pytest.mark.parametrize("error", [URLError("no route to host"), RuntimeError("invalid hash value")])
+def test_weights_that_cannot_be_fetched_name_their_address(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torchvision.models.VGG16_Weights, "get_state_dict", fail)
+    with pytest.raises(ModelError, match=r"https://.*vgg16.*cannot be fetched") as raised:
+        read_published("imagenet", "VGG16_Weights.IMAGENET1K_V1")
+    assert "model.backbone.pretrained=FILE" in str(raised.value)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mudra.clips import ArraySource, ClipMaker, ClipSpec
+from mudra.clips import ArraySource, BoxedSource, ClipMaker, ClipSpec
 from mudra.clips.source import nearest_frames
 from mudra.errors import ClipError
-from mudra.types import Frames, Stream
+from mudra.types import Frames, PixelBox, Stream
 from tests.clips.pictures import in_colour, in_depth
 
 
@@ -52,3 +52,24 @@ def test_streams_of_as_many_frames_are_paired_one_by_one_whatever_rate_their_fil
     window = ClipMaker(spec).window(sources, span_s=(0.5, None))
     colour, seen = (window.streams[stream][:, 0, 0, 0].int().tolist() for stream in spec.streams)
     assert seen == [500 + level for level in colour]
+
+
+def test_a_box_is_all_that_is_seen() -> None:
+    whole = np.zeros((40, 12, 20, 3), np.uint8)
+    whole[:, 3:9, 4:16] = np.arange(40, dtype=np.uint8)[:, None, None, None] + 1
+    source = BoxedSource(ArraySource(Frames(whole, np.arange(40.0) / 10)), PixelBox(top=3, left=4, height=6, width=12))
+    assert source.frame_size == (6, 12)
+    frames = source.read()
+    assert frames.frames_THWC.shape == (40, 6, 12, 3)
+    assert frames.frames_THWC.min() == 1, "nothing from outside the box"
+    some = source.read(np.array([30, 2, 17]), size=(3, 6))
+    assert some.frames_THWC.shape == (3, 3, 6, 3)
+    assert some.frames_THWC[:, 0, 0, 0].tolist() == [31, 3, 18]
+    assert some.times_s.tolist() == [3.0, 0.2, 1.7]
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 4, 4), (0, 17, 4, 4), (9, 0, 4, 4), (0, 0, 0, 4)])
+def test_a_box_beyond_the_frames_is_refused(box: tuple[int, int, int, int]) -> None:
+    whole = ArraySource(Frames(np.zeros((2, 12, 20, 3), np.uint8), np.arange(2.0)))
+    with pytest.raises(ClipError, match="of frames of 12x20"):
+        BoxedSource(whole, PixelBox(*box))

@@ -47,6 +47,12 @@ def test_mnist_is_read_with_its_labels(tmp_path: Path, packed: bool) -> None:
         assert int(image.sum(dtype=int)) == 200 * (100 + index), "and nothing beside"
 
 
+def test_labels_that_are_no_digits_are_refused(tmp_path: Path) -> None:
+    path = write_mnist(tmp_path, np.zeros((2, 28, 28), np.uint8), [3, 77])
+    with pytest.raises(DataError, match=r"labels-idx1.*a label is 77, wanted digits from 0 to 9"):
+        read_mnist(path)
+
+
 def test_ink_that_fits_keeps_its_pixels_and_is_centred() -> None:
     images = np.zeros((2, 28, 28), np.uint8)
     images[0, 2:5, 20:27] = np.arange(1, 22, dtype=np.uint8).reshape(3, 7)
@@ -117,8 +123,8 @@ def test_without_scikit_learn_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPa
         (pack(np.zeros((2, 3), np.uint8))[:-1], r"5 bytes for the shape \(2, 3\): damaged"),
         (pack(np.zeros((2, 3), np.uint8)) + b"\0", r"7 bytes for the shape \(2, 3\): damaged"),
         (pack(np.zeros((2, 3), np.uint8))[:7], r"0 bytes for the shape .*: damaged"),
-        (gzip.compress(pack(np.zeros((9, 9), np.uint8)))[:-12], "cannot be read"),
-        (gzip.compress(b"something else")[:4] + b"rubbish" * 9, "cannot be read"),
+        (gzip.compress(pack(np.zeros((9, 9), np.uint8)), mtime=0)[:-12], "cannot be read"),
+        (gzip.compress(b"something else", mtime=0)[:4] + b"rubbish" * 9, "cannot be read"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from mudra.datasets import Dataset, Ucf101Config, read_ucf101
-from mudra.datasets.ucf101 import AGETHEN2019, CARD, CLASSES, COUNTS, LISTS_FOLDER, VIDEOS_FOLDER, is_ucf101
+from mudra.datasets.ucf101 import (
+    AGETHEN2019,
+    CARD,
+    CLASSES,
+    COUNTS,
+    LISTS_FOLDER,
+    VIDEOS_FOLDER,
+    choose_classes,
+    is_ucf101,
+)
 from mudra.errors import ConfigError, DataError
 from mudra.types import Stream
 from tests.fixtures.trees import build_ucf101, touch_all, write_lines
@@ -142,3 +151,9 @@ def test_the_real_lists_agree_with_the_card(shared_data: Path, tmp_path: Path, f
     assert sizes(dataset) == {"train": 2, "validation": 0, "test": 2}
     assert f"{COUNTS[fold]['test'] - 2} of {COUNTS[fold]['test']} test recordings" in dataset.left_out[1]
     assert [r.label for r in dataset.split("train")] == [0, 100]
+
+
+@pytest.mark.parametrize(("classes", "what"), [(("Rafting", "Skiing", "Rafting"), "Rafting twice"), ((), "no class")])
+def test_a_choice_names_every_class_once(classes: tuple[str, ...], what: str) -> None:
+    with pytest.raises(DataError, match=f"data.classes names {what}"):
+        choose_classes(classes)

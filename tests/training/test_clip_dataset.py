@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +14,7 @@ from mudra.datasets import Dataset, DatasetCard
 from mudra.errors import ClipError, VideoError
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate, derive_seed
 from mudra.training.window_cache import CacheKind, WindowCache
-from mudra.types import DepthFormat, Recording, Stream
+from mudra.types import DepthFormat, PixelBox, Recording, Stream
 from tests.fixtures.video import VideoMaker
 
 SPEC = ClipSpec(num_frames=4, size=(24, 24), augmentation=Augmentation(rotation_deg=20.0))
@@ -179,6 +180,22 @@ def test_flow_alone_is_computed_from_colour_or_else_from_depth(drawn: Dataset) -
         for path, expected in ((recording.depth_path, [Stream.RGB, Stream.DEPTH]), (None, [Stream.RGB])):
             some = replace(recording, depth_path=path)
             assert list(open_sources(drawn, some, (Stream.RGB,), stack, if_there=(Stream.DEPTH,))) == expected
+
+
+def test_of_a_recording_with_a_box_that_part_alone_is_seen(
+    tmp_path: Path, drawn: Dataset, video_maker: VideoMaker
+) -> None:
+    from contextlib import ExitStack
+
+    from mudra.training.clip_dataset import open_sources
+
+    dataset = on_disk(video_maker(tmp_path / "a.mp4", size=(48, 48)), drawn)
+    whole = dataset.split("train")[0]
+    with ExitStack() as stack:
+        frames = open_sources(dataset, whole, (Stream.RGB,), stack)[Stream.RGB].read()
+        boxed = open_sources(dataset, replace(whole, box=PixelBox(10, 20, 16, 12)), (Stream.RGB,), stack)[Stream.RGB]
+        assert boxed.frame_size == (16, 12)
+        assert np.array_equal(boxed.read().frames_THWC, frames.frames_THWC[:, 10:26, 20:32])
 
 
 @pytest.mark.real

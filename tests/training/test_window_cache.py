@@ -12,7 +12,7 @@ import torch
 
 from mudra.clips import Window
 from mudra.training.window_cache import CacheKind, WindowCache
-from mudra.types import DepthFormat, Recording, Stream
+from mudra.types import DepthFormat, PixelBox, Recording, Stream
 
 
 def window(level: int = 3) -> Window:
@@ -73,6 +73,9 @@ def test_another_window_key_or_depth_unit_is_another_window(tmp_path: Path) -> N
     metres = Recording(path=Path("a.mkv"), depth=DepthFormat(mm_per_level=10.0))
     WindowCache("disk", window_key="k", folder=tmp_path).fetch(metres, make)
     assert make.calls == 3
+    boxed = Recording(path=Path("a.mkv"), box=PixelBox(0, 0, 8, 8))
+    WindowCache("disk", window_key="k", folder=tmp_path).fetch(boxed, make)
+    assert make.calls == 4
 
 
 def rewrite(path: Path) -> None:
