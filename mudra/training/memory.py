@@ -3,9 +3,9 @@
 Source: ours; mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.
 
 The C library of most Linux systems gives every large block back to the system when it is let go, and each step then
-waits while the system hands out the same memory again, page by page and filled with zeros. On a processor that can be
-a third of a training step and more (`benchmarks/results/held_memory.jsonl`). The price: a program's memory stays as
-large as it ever was, which training's is anyway.
+waits while the system hands out the same memory again, page by page and filled with zeros. How much of a training step
+that is, `benchmarks/held_memory.py` measures. The price: a program's memory stays as large as it ever was, which
+training's is anyway.
 """
 
 from __future__ import annotations
