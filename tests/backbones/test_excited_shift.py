@@ -82,7 +82,7 @@ def test_action_computes_the_same_both_ways(num_frames: int, monkeypatch: pytest
         out = module(x, num_frames)
         found.append([out, *torch.autograd.grad(out.square().sum(), [x, *module.parameters()])])
     for ours, wanted in zip(*found, strict=True):
-        assert (ours - wanted).norm() <= 1e-6 * wanted.norm()
+        assert (ours - wanted).norm() <= 3e-6 * wanted.norm()
 
 
 def test_the_maps_are_kept_once() -> None:

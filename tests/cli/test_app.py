@@ -28,6 +28,7 @@ COMMANDS = [
     ("list",),
     ("data", "info"),
     ("data", "check"),
+    ("data", "features"),
     ("data", "synth"),
 ]
 

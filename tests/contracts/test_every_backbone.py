@@ -156,6 +156,7 @@ def test_every_file_of_the_room_is_registered() -> None:
         "conv3d",
         "excitation",
         "excited_shift",
+        "shifted_conv",
         "frame_backbone",
         "learned_shift",
         "padding",
