@@ -146,11 +146,21 @@ def unroll_vectors(
             hint="give the state that the piece before returned, or None at the beginning of a video",
         )
     # What counts or traces operations (a subclass of Tensor) cannot look into a fused kernel.
-    if mask_BT is None and type(x_BTC) is Tensor and not torch.is_autocast_enabled(x_BTC.device.type):
-        fused = cell.unroll_fused(x_BTC, state)
+    if mask_BT is None and type(x_BTC) is Tensor:
+        fused = _unroll_fused(cell, x_BTC, state)
         if fused is not None:
             return fused
     return unroll_steps(cell, x_BTC, state, mask_BT)
+
+
+def _unroll_fused(cell: VectorCell, x_BTC: Tensor, state: VectorState) -> UnrolledVectors | None:
+    device = x_BTC.device.type
+    if not torch.is_autocast_enabled(device):
+        return cell.unroll_fused(x_BTC, state)
+    # Autocast knows no such kernel: it is run in the precision of the weights, of which vectors and state must be too.
+    own = next(cell.parameters()).dtype
+    with torch.autocast(device, enabled=False):
+        return cell.unroll_fused(x_BTC.to(own), VectorState(*(part.to(own) for part in state)))
 
 
 def unroll_steps(cell: VectorCell, x_BTC: Tensor, state: VectorState, mask_BT: Tensor | None) -> UnrolledVectors:

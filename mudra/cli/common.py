@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mudra.clips import FrameSource
     from mudra.datasets import Dataset
     from mudra.training import RunConfig
-    from mudra.types import Recording, Stream
+    from mudra.types import PixelBox, Recording, Stream
 
 DEFAULT_RECIPE = "ours/small"
 
@@ -115,13 +115,33 @@ def find_dataset(word: str | None, config: RunConfig, classes: tuple[str, ...]) 
         if chosen is None and word == "synthetic":
             dataset = config.with_overrides(["data=synthetic"]).data.build()  # type: ignore[union-attr]
             return dataset.with_classes(classes)
-        found = chosen or detect(Path(word))
+        # A run that labels frames is asked about streams, of which a list may hold one segment each.
+        found = chosen or detect(Path(word), streams=config.model.kind == "frame_wise_net")
         if config.data is not None and found.kind == config.data.kind and word != "synthetic":
             # The run's own settings (the number of classes, depth units) go with another root of the same form.
             place = {name: value for name, value in found.model_dump().items() if name in ("root", "path")}
             found = config.data.model_copy(update=place)
         dataset = found.build()
     return dataset.with_classes(classes)
+
+
+def parse_box(word: str) -> PixelBox:
+    """Return the box that a word on the command line means: top,left,height,width in pixels.
+
+    Raises:
+        ConfigError: If it is not four whole numbers, the last two of them above 0.
+    """
+    from mudra.types import PixelBox
+
+    try:
+        box = PixelBox(*(int(part) for part in word.split(",")))
+    except (TypeError, ValueError):
+        box = None
+    if box is None or min(box.top, box.left) < 0 or min(box.height, box.width) < 1:
+        raise ConfigError(
+            f"--box is {word!r}; wanted TOP,LEFT,HEIGHT,WIDTH in pixels", hint="for example --box 40,120,400,400"
+        )
+    return box
 
 
 def open_sources_of(

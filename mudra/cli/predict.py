@@ -20,6 +20,12 @@ def predict(
     depth: Path = typer.Option(None, "--depth", help="The depth of a single colour file, for runs on both."),
     start_s: float = typer.Option(None, "--start", help="Look only at what comes after this many seconds."),
     end_s: float = typer.Option(None, "--end", help="Look only at what comes before this many seconds."),
+    box: str = typer.Option(
+        None,
+        "--box",
+        metavar="TOP,LEFT,HEIGHT,WIDTH",
+        help="The part of each frame that the run is to see, in pixels.",
+    ),
 ) -> None:
     """Name the gesture that each file shows.
 
@@ -27,17 +33,19 @@ def predict(
 
     Example: mudra predict runs/mine hand.mp4 clips/*.avi --json
     """
+    from mudra.cli.common import parse_box
     from mudra.errors import ConfigError, MudraError
     from mudra.serving import load
 
     files, num_empty = expand_paths(paths)
     if depth is not None and len(files) + num_empty != 1:
         raise ConfigError(f"--depth belongs to one colour file, {len(files)} came", hint="predict one file at a time")
+    seen = None if box is None else parse_box(box)
     predictor = load(run)
     failed = num_empty
     for path in files:
         try:
-            result = predictor.predict(path, depth=depth, span_s=(start_s, end_s))
+            result = predictor.predict(path, depth=depth, span_s=(start_s, end_s), box=seen)
         except MudraError as error:
             failed += 1
             typer.echo(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mudra.scoring import Event
     from mudra.serving import Segmented, Segmenter
     from mudra.serving.stream_clips import Progress
+    from mudra.types import PixelBox
 
 PICTURE_SUFFIXES = (".png", ".svg")
 
@@ -33,6 +34,12 @@ def segment(
     decoder: list[str] = typer.Option([], "--decoder", metavar="KEY=VALUE", help="A setting of the event decoder."),
     depth: Path | None = typer.Option(None, "--depth", help="The depth of a single colour file, for runs on both."),
     fps: float = typer.Option(30.0, "--fps", help="Frames per second of folders of pictures."),
+    box: str | None = typer.Option(
+        None,
+        "--box",
+        metavar="TOP,LEFT,HEIGHT,WIDTH",
+        help="The part of each frame that the run is to see, in pixels.",
+    ),
     window_s: float | None = typer.Option(
         None, "--window", help="For runs that name clips: seconds that one answer looks at."
     ),
@@ -49,11 +56,11 @@ def segment(
              mudra segment runs/mine films/*.mp4 --csv events.csv --out segmented
              mudra segment runs/mine evening.mp4 --decoder on_threshold=0.7 --decoder min_length_s=0.5
     """
-    from mudra.cli.common import show_progress
+    from mudra.cli.common import parse_box, show_progress
     from mudra.cli.explain import name_folders
     from mudra.cli.predict import expand_paths
     from mudra.errors import ConfigError, MudraError
-    from mudra.serving import load_segmenter, write_events_csv, write_srt
+    from mudra.serving import load_segmenter, refuse_unwritable, write_events_csv, write_srt
 
     files, num_empty = expand_paths(paths)
     if len(files) + num_empty != 1 and (depth is not None or srt is not None):
@@ -61,8 +68,21 @@ def segment(
         raise ConfigError(f"{option} belongs to one file, {len(files)} came", hint="segment one file at a time")
     if overlay and out is None:
         raise ConfigError("--overlay writes a video, and it is not said where", hint="add --out FOLDER")
+    if not fps > 0:
+        raise ConfigError(f"--fps is {fps:g}", hint="give the pictures' frame rate, for example --fps 30")
+    for path in (csv_path, srt):
+        if path is not None:
+            refuse_unwritable(path)  # before hours of video are gone through
+    seen = None if box is None else parse_box(box)
     segmenter = load_segmenter(run, decoder=decoder, window_s=window_s, stride_s=stride_s)
+    if segmenter.predictor.card.boxed and seen is None:
+        typer.echo(
+            f"the run was trained on boxes around the person (data set {segmenter.predictor.card.dataset}), and whole "
+            "frames are seen now: --box TOP,LEFT,HEIGHT,WIDTH says where",
+            err=True,
+        )
     known = read_truth(truth) if truth is not None else {}
+    _tell_unknown_labels(known, segmenter.classes)
     folders = name_folders(files, out) if out is not None else [None] * len(files)
     found: list[tuple[str, Event]] = []
     scored: list[tuple[Segmented, Sequence[Event]]] = []
@@ -71,7 +91,7 @@ def segment(
         for path, folder in zip(files, folders, strict=True):
             try:
                 one = _segment_file(
-                    segmenter, path, depth=depth, fps=fps, folder=folder, overlay=overlay,
+                    segmenter, path, depth=depth, fps=fps, box=seen, folder=folder, overlay=overlay,
                     truth=known.get(path.resolve()), progress=progress,
                 )  # fmt: skip
             except MudraError as error:
@@ -82,6 +102,7 @@ def segment(
             found += [(str(path), event) for event in one.events]
             if path.resolve() in known:
                 scored.append((one, known[path.resolve()]))
+                _tell_late_truth(one, known[path.resolve()])
             if as_json:
                 typer.echo(json.dumps(_as_json(one, folder)))
             else:
@@ -107,7 +128,7 @@ def read_truth(path: Path) -> dict[Path, list[Event]]:
     from mudra.datasets.base import ReleaseConfig
     from mudra.scoring import Event
 
-    config = detect(path)
+    config = detect(path, streams=True)
     if isinstance(config, ReleaseConfig):
         config = config.model_copy(update={"on_missing": "skip"})  # a list may name more than is on this disk
     dataset = config.build()
@@ -131,6 +152,7 @@ def _segment_file(
     *,
     depth: Path | None,
     fps: float,
+    box: PixelBox | None,
     folder: Path | None,
     overlay: bool,
     truth: Sequence[Event] | None,
@@ -142,7 +164,7 @@ def _segment_file(
         progress(done, total, f"{path.name}: {what}")
 
     with ExitStack() as stack:
-        sources = segmenter.predictor.open_sources(path, depth, fps, stack)
+        sources = segmenter.predictor.open_sources(path, depth, fps, stack, box=box)
         one = segmenter.segment_sources(sources, path=str(path), progress=report)
         if folder is not None:
             _write_folder(folder, segmenter, one, truth)
@@ -205,6 +227,26 @@ def _as_json(one: Segmented, folder: Path | None) -> dict[str, Any]:
         "events": [event_to_json(event) for event in one.events],
         **files,
     }
+
+
+def _tell_unknown_labels(known: dict[Path, list[Event]], classes: Sequence[str]) -> None:
+    unknown = sorted({event.label for events in known.values() for event in events} - set(classes))
+    if unknown:
+        typer.echo(
+            f"--truth names what the run does not know, and can only miss: {', '.join(unknown)}; it knows "
+            f"{', '.join(classes)}",
+            err=True,
+        )
+
+
+def _tell_late_truth(one: Segmented, truth: Sequence[Event]) -> None:
+    late = [event for event in truth if event.start_s >= one.end_s]
+    if late:
+        typer.echo(
+            f"{one.path}: lasts {one.end_s:.2f} s, and --truth has {len(late)} events that begin later, the first at "
+            f"{late[0].start_s:.2f} s; are its times seconds, and of this file?",
+            err=True,
+        )
 
 
 def _tell_scores(scored: Sequence[tuple[Segmented, Sequence[Event]]], *, num_files: int, as_json: bool) -> None:

@@ -29,7 +29,9 @@ class RunCard(Config):
     dropped_parts: tuple[str, ...] = ()
     """Parts of run.yaml's network that training alone used, and that the weights are without."""
     causal: bool = False
-    """Whether every answer uses past frames alone."""
+    """Whether frames come in one by one, and no answer waits for more of them than the network's fixed delay."""
+    boxed: bool = False
+    """Whether recordings were seen through a box of their own in training, as around a person."""
     dataset: str = ""
     """Name of the data set."""
     recipe: str = ""

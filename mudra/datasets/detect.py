@@ -60,12 +60,16 @@ TOLD_BY_LISTS: tuple[tuple[Callable[[Path], object], type[ListedConfig]], ...] =
 )
 
 
-def detect(root: Path | str) -> FileConfig:
+def detect(root: Path | str, *, streams: bool = False) -> FileConfig:
     """Return the config that reads what lies at `root`, with its defaults.
 
     Tried in this order: a published set (SHREC'17 and FIR are told by the columns of their CSVs, Montalbano by the
     names of its samples, the others by their lists), a CSV, a folder with one CSV of recordings, a folder
     per class. A CSV in which several spans of one file are labelled lists the segments of streams; any other, clips.
+
+    Args:
+        root: A file or a folder.
+        streams: Whether a CSV with one labelled span of each file lists streams too: it may mean either.
 
     Raises:
         DataError: If nothing of these is there, or a folder holds several CSVs; the message names what was looked for.
@@ -74,7 +78,7 @@ def detect(root: Path | str) -> FileConfig:
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; wanted a CSV or a folder", hint=_nearest_parent(root))
     if root.is_file():
-        return _detect_file(root)
+        return _detect_file(root, streams)
     if isogd.is_isogd(root):
         return IsogdConfig(root=root)
     if congd.is_congd(root):
@@ -95,7 +99,7 @@ def detect(root: Path | str) -> FileConfig:
         names = ", ".join(path.name for path in tables)
         raise DataError(f"{root}: holds {len(tables)} lists of recordings: {names}", hint=f"name one: {tables[0]}")
     if tables:
-        return _detect_table(tables[0])
+        return _detect_table(tables[0], streams)
     if holds_classes(root):
         return FolderConfig(root=root)
     raise DataError(
@@ -109,7 +113,7 @@ def detect(root: Path | str) -> FileConfig:
     )
 
 
-def _detect_file(path: Path) -> FileConfig:
+def _detect_file(path: Path, streams: bool) -> FileConfig:
     if path.name in jester.LISTS.values():
         return JesterConfig(root=path.parent)
     if path.name in isogd.LISTS.values() and isogd.is_isogd(path.parent):
@@ -123,11 +127,11 @@ def _detect_file(path: Path) -> FileConfig:
         )
     if fir.is_fir(path):
         return FirConfig(root=path.parent)
-    return Shrec2017Config(root=path.parent) if _is_shrec2017(path) else _detect_table(path)
+    return Shrec2017Config(root=path.parent) if _is_shrec2017(path) else _detect_table(path, streams)
 
 
-def _detect_table(path: Path) -> SegmentsConfig | TableConfig:
-    return SegmentsConfig(path=path) if is_segments_table(path) else TableConfig(path=path)
+def _detect_table(path: Path, streams: bool) -> SegmentsConfig | TableConfig:
+    return SegmentsConfig(path=path) if is_segments_table(path, one_each=streams) else TableConfig(path=path)
 
 
 def _is_shrec2017(path: Path) -> bool:

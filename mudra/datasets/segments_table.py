@@ -31,6 +31,8 @@ from mudra.types import DepthFormat, Recording, Segment, Stream
 REQUIRED_COLUMNS = ("path", "start_s", "end_s", "label")
 STREAM_COLUMNS = ("split", "subject", "depth_path")
 COLUMNS = (*REQUIRED_COLUMNS, *STREAM_COLUMNS)
+# That of events which were recognised: read back as segments they are as good as any.
+PASSED_OVER = ("probability",)
 IDLE_CLASS = "no gesture"
 
 
@@ -82,7 +84,7 @@ def read_segments(
         ConfigError: If `fractions` or `mirror` cannot be used.
     """
     path = Path(path)
-    rows = read_rows(path, required=REQUIRED_COLUMNS, known=COLUMNS)
+    rows = read_rows(path, required=REQUIRED_COLUMNS, known=(*COLUMNS, *PASSED_OVER))
     names = _name_classes(rows, classes, idle_class, where=str(path))
     depth = depth or DepthFormat()
     streams = group_rows(rows, "path")
@@ -109,19 +111,19 @@ def read_segments(
     )
 
 
-def is_segments_table(path: Path) -> bool:
+def is_segments_table(path: Path, *, one_each: bool = False) -> bool:
     """Say whether a CSV lists what happens in streams, and not clips, which may have the same columns.
 
     It does if every row gives a start and an end (or no label either), and a path stands in several rows. A list with
-    whole files among its clips, or with one clip of each file, is none.
+    whole files among its clips is none; one with a single span of each file is, if `one_each` says so.
     """
     try:
-        rows = read_rows(path, required=REQUIRED_COLUMNS, known=COLUMNS)
+        rows = read_rows(path, required=REQUIRED_COLUMNS, known=(*COLUMNS, *PASSED_OVER))
         streams = group_rows(rows, "path")
     except DataError:
         return False
     has_spans = all(_is_empty(row) or (row.values["start_s"] and row.values["end_s"]) for row in rows)
-    return has_spans and (len(streams) < len(rows) or any(map(_is_empty, rows)))
+    return has_spans and (one_each or len(streams) < len(rows) or any(map(_is_empty, rows)))
 
 
 def group_rows(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:

@@ -19,6 +19,7 @@ from mudra.serving.event_tuning import decode_stream as decode_stream
 from mudra.serving.event_tuning import tune as tune
 from mudra.serving.event_video import write_event_video as write_event_video
 from mudra.serving.event_writer import event_to_json as event_to_json
+from mudra.serving.event_writer import refuse_unwritable as refuse_unwritable
 from mudra.serving.event_writer import write_events_csv as write_events_csv
 from mudra.serving.event_writer import write_srt as write_srt
 from mudra.serving.explanation import Explanation as Explanation

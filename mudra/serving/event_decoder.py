@@ -6,7 +6,7 @@ same events:
     smooth      p_t += (1 - exp(-dt / smoothing_s)) * (q_t - p_t)      q: the network's probabilities, dt: frame time
     hysteresis  a gesture begins where the most probable class reaches `on_threshold`; it is dated back to where that
                 class last rose over `off_threshold`, and lasts until the class falls below it or another one begins
-    merge       the same class again within `merge_gap_s` continues the gesture
+    merge       the same class again within `merge_gap_s` continues the gesture, if it is on half a second later at most
     length      what is shorter than `min_length_s` is dropped
     decide      at once when the class reaches `early_threshold`; or else at the end, if the mean over the gesture is
                 at least `late_threshold`
@@ -33,6 +33,7 @@ from mudra.scoring import Event
 from mudra.types import FloatArray
 
 ROUNDING_S = 1e-9  # 0.3 - 0.1 is less than 0.2
+LINGER_S = 0.5  # how long a class that has risen again may take until it is on
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -249,12 +250,18 @@ class EventDecoder:
             self._paused = gesture
 
     def _give_up_paused(self, time_s: float, events: list[Event]) -> None:
-        """Close the paused gesture once its class can no longer return in time."""
+        """Close the paused gesture once its class can no longer return in time.
+
+        One that has risen in time and is still not on has not returned: as long as it lingers between the thresholds it
+        would hold back what is over.
+        """
         if self._paused is None:
             return
+        gone_s = time_s - self._paused.end_s
         rise_s = float(self._rise_K[self._paused.label])
-        since_s = time_s if math.isnan(rise_s) else rise_s
-        if since_s - self._paused.end_s > self.config.merge_gap_s + ROUNDING_S:
+        until_rise_s = gone_s if math.isnan(rise_s) else rise_s - self._paused.end_s
+        gap_s = self.config.merge_gap_s + ROUNDING_S
+        if until_rise_s > gap_s or gone_s > gap_s + LINGER_S:
             self._close_paused(time_s, events)
 
     def _close_paused(self, now_s: float, events: list[Event]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ COLUMNS = ("path", "label", "start_s", "end_s", "probability")
 def write_events_csv(path: Path | str, rows: Iterable[tuple[str, Event]]) -> None:
     """Write one row per event: path, label, start_s, end_s, probability. It can be read as a list of segments.
 
+    Paths that are not absolute are written as they are seen from the table's folder, as in every such list.
+
     Args:
         path: The file to write, UTF-8.
-        rows: Each event with the file that it is of.
+        rows: Each event with the file that it is of; empty for an array.
 
     Raises:
         DataError: If the file cannot be written.
@@ -28,11 +31,26 @@ def write_events_csv(path: Path | str, rows: Iterable[tuple[str, Event]]) -> Non
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for of, event in rows:
+                seen = os.path.relpath(of, Path(path).parent) if of and not Path(of).is_absolute() else of
                 table.writerow(
-                    [of, event.label, f"{event.start_s:.3f}", f"{event.end_s:.3f}", round(event.probability, 4)]
+                    [seen, event.label, f"{event.start_s:.3f}", f"{event.end_s:.3f}", round(event.probability, 4)]
                 )
     except OSError as error:
         raise _cannot_write(path, error) from None
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Find out before long work whether a file can be written; nothing is left behind.
+
+    Raises:
+        DataError: If it is a folder, or its folder is not there or may not be written to.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder", hint="name a file in it")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise DataError(f"{path}: may not be written", hint="name a file in a folder of your own")
 
 
 def write_srt(path: Path | str, events: Sequence[Event]) -> None:

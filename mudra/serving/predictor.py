@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mudra.clips import ArraySource, Clip, ClipMaker, FrameSource, RunCard, View
+from mudra.clips import ArraySource, BoxedSource, Clip, ClipMaker, FrameSource, RunCard, View
 from mudra.errors import ClipError, ModelError, RunError, VideoError
 from mudra.models import AnyModelConfig, FrameWiseNet, FutureNet
-from mudra.types import DepthFormat, Frames, Prediction, Ranked, Recording, Stream
+from mudra.types import DepthFormat, Frames, PixelBox, Prediction, Ranked, Recording, Stream
 from mudra.video import open_recording
 
 NUM_TOP = 5
@@ -82,6 +82,7 @@ class Predictor:
         depth: Video | None = None,
         span_s: tuple[float | None, float | None] = (None, None),
         fps: float = 30.0,
+        box: PixelBox | None = None,
     ) -> Prediction:
         """Name the gesture that a clip shows.
 
@@ -91,14 +92,16 @@ class Predictor:
             depth: The depth that belongs to a colour video; a run on depth alone looks at nothing else.
             span_s: Start and end of the gesture within the recording, in seconds.
             fps: Frame rate of an array or a folder of frames.
+            box: The part of every frame that the run is to see; None for all of it.
 
         Raises:
             VideoError: If a file cannot be read.
-            ClipError: If a stream is missing or not wanted, or no frame lies in the span.
+            ClipError: If a stream is missing or not wanted, no frame lies in the span, or the box does not lie within
+                the frames.
         """
         started = time.perf_counter()
         with ExitStack() as stack:
-            sources = self.open_sources(video, depth, fps, stack)
+            sources = self.open_sources(video, depth, fps, stack, box=box)
             opened_ms = (time.perf_counter() - started) * 1e3
             views = self.read_views(sources, span_s=span_s)
         started = time.perf_counter()
@@ -154,13 +157,15 @@ class Predictor:
         )
 
     def open_sources(
-        self, video: Video, depth: Video | None, fps: float, stack: ExitStack
+        self, video: Video, depth: Video | None, fps: float, stack: ExitStack, *, box: PixelBox | None = None
     ) -> dict[Stream, FrameSource]:
         """Return the frames of the streams that the run needs, as `predict` takes them; `stack` closes them.
 
+        Of frames with a box, that part alone is seen.
+
         Raises:
             VideoError: If a file cannot be read.
-            ClipError: If a stream is missing or not wanted.
+            ClipError: If a stream is missing or not wanted, or the box does not lie within the frames.
         """
         wanted = [stream for stream in self.card.clip.streams if stream in _MEASURED] or [self.card.flow_from]
         if Stream.DEPTH in wanted and Stream.RGB in wanted and depth is None:
@@ -168,7 +173,10 @@ class Predictor:
         if Stream.DEPTH not in wanted and depth is not None:
             raise ClipError("depth came, and the run looks at colour alone", hint="leave the depth out")
         given = {Stream.RGB: video, Stream.DEPTH: video if depth is None else depth}
-        return {stream: self._source(given[stream], stream, fps, stack) for stream in wanted}
+        sources = {stream: self._source(given[stream], stream, fps, stack) for stream in wanted}
+        if box is None:
+            return sources
+        return {stream: BoxedSource(source, box) for stream, source in sources.items()}
 
     def _source(self, video: Video, stream: Stream, fps: float, stack: ExitStack) -> FrameSource:
         if isinstance(video, Frames):

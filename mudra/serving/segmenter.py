@@ -20,7 +20,7 @@ import numpy as np
 from torch import Tensor
 
 from mudra.clips import DenseSampling, FrameSource
-from mudra.errors import ModelError
+from mudra.errors import ConfigError, ModelError
 from mudra.models import FrameWiseNet, judge_stream
 from mudra.scoring import Event
 from mudra.serving.clip_windows import Judged, slide_windows
@@ -29,7 +29,7 @@ from mudra.serving.predictor import Predictor, Video, read_run
 from mudra.serving.probability_trace import ProbabilityTrace
 from mudra.serving.stream_clips import Progress, StreamPiece, follow_pieces, read_pieces
 from mudra.serving.timeline import Timeline
-from mudra.types import FloatArray, Stream
+from mudra.types import FloatArray, PixelBox, Stream
 from mudra.video import Frame
 
 DECODER_FILE = "decoder.yaml"  # in a run folder, once it is tuned
@@ -89,7 +89,8 @@ class Segmenter:
             them.
 
     Raises:
-        ConfigError: If the decoder names a class that the run does not know.
+        ConfigError: If the decoder names a class that the run does not know, or windows come for a network that labels
+            frames.
 
     Example:
         >>> import mudra
@@ -108,6 +109,11 @@ class Segmenter:
         self.predictor = predictor
         self.decoder = decoder
         self.window_s, self.stride_s = window_s, stride_s
+        if self.is_frame_wise and (window_s, stride_s) != (None, None):
+            raise ConfigError(
+                "windows came for a network that labels every frame: it is not slid over the stream",
+                hint="leave out --window and --stride (window_s, stride_s)",
+            )
         self.build_decoder()
 
     @property
@@ -133,7 +139,10 @@ class Segmenter:
 
     @property
     def waits_frames(self) -> int:
-        """How many later frames the network may have to see before it answers for one."""
+        """How many later frames the network may have to see before it answers for one.
+
+        One that looks both ways answers for the first quarter of a fragment only when it has seen the whole of it.
+        """
         network, fragment = self.predictor.network, self.predictor.card.clip.num_frames
         if not isinstance(network, FrameWiseNet):
             return 0
@@ -146,7 +155,13 @@ class Segmenter:
         return self.decoder.build(classes=self.classes, idle_class=self.idle_class)
 
     def segment(
-        self, video: Video, *, depth: Video | None = None, fps: float = 30.0, progress: Progress | None = None
+        self,
+        video: Video,
+        *,
+        depth: Video | None = None,
+        fps: float = 30.0,
+        box: PixelBox | None = None,
+        progress: Progress | None = None,
     ) -> Segmented:
         """Find the events of a recording.
 
@@ -154,14 +169,15 @@ class Segmenter:
             video: A file, a folder of frames, `Frames` or an array, as `Predictor.predict` takes them.
             depth: The depth that belongs to a colour video.
             fps: Frame rate of an array or a folder of frames.
+            box: The part of every frame that the run is to see; None for all of it.
             progress: Called with (done, all, what) as the recording is gone through.
 
         Raises:
             VideoError: If a file cannot be read.
-            ClipError: If a stream is missing or not wanted, or there is no frame.
+            ClipError: If a stream is missing or not wanted, there is no frame, or the box does not lie within them.
         """
         with ExitStack() as stack:
-            sources = self.predictor.open_sources(video, depth, fps, stack)
+            sources = self.predictor.open_sources(video, depth, fps, stack, box=box)
             path = str(video) if isinstance(video, str | Path) else ""
             return self.segment_sources(sources, path=path, progress=progress)
 
@@ -210,14 +226,17 @@ class Segmenter:
             progress=progress,
         )
 
-    def follow(self, frames: Iterable[Frame], *, stream: Stream = Stream.RGB) -> Iterator[Event]:
+    def follow(self, frames: Iterable[Frame], *, stream: Stream = Stream.RGB, early: bool = False) -> Iterator[Event]:
         """Yield the events of a camera, each as soon as it is over.
 
-        A network that needs later frames answers later (`waits_frames`).
+        A network that needs later frames answers later (`waits_frames`). What a camera yields comes in pieces of a few
+        frames, and an answer with the last one of its piece.
 
         Args:
             frames: The camera, or anything else that yields frames in order.
             stream: What they hold.
+            early: Also yield an event as soon as it is decided while it still lasts, up to the newest frame; once it is
+                over it comes again, with the same label and start and its own end.
 
         Raises:
             ModelError: If the network names clips.
@@ -231,8 +250,13 @@ class Segmenter:
             )
         decoder = self.build_decoder()
         pieces = follow_pieces(self.predictor.maker, frames, stream, fps=self.fps or LIVE_FPS)
+        told: tuple[str, float] | None = None
         for probability_TK, times_s in self.judge_pieces(pieces):
             yield from decoder.push(probability_TK, times_s)
+            running = decoder.running
+            if early and running is not None and told != (running.label, running.start_s):
+                told = (running.label, running.start_s)
+                yield running
         yield from decoder.finish()
 
     def judge_pieces(self, pieces: Iterable[StreamPiece]) -> Iterator[Judged]:

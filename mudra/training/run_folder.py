@@ -102,6 +102,7 @@ def write_results(
         flow_from=Stream.RGB if Stream.RGB in dataset.card.streams else Stream.DEPTH,
         fps=dataset.card.fps,
         causal=isinstance(network, FrameWiseNet) and network.is_causal,
+        boxed=any(recording.box is not None for recording in dataset.recordings.get("train", ())),
         dataset=dataset.card.name,
         recipe=config.recipe,
         parameters=complexity.parameters,

@@ -13,7 +13,7 @@ from mudra.cells import (
     VectorState,
     unroll_vectors,
 )
-from mudra.cells.vector_cell import check_choice, resolve_features
+from mudra.cells.vector_cell import check_choice, resolve_features, unroll_steps
 from mudra.errors import ConfigError, ModelError
 
 
@@ -91,3 +91,23 @@ def test_an_unknown_choice_is_refused_with_the_nearest() -> None:
     check_choice("merge", "sum", ("sum", "concat"))
     with pytest.raises(ConfigError, match=r"merge is 'concatt'\n  hint: did you mean 'concat'\?"):
         check_choice("merge", "concatt", ("sum", "concat"))
+
+
+@pytest.mark.parametrize("kind", ["lstm", "rnn"])
+def test_under_autocast_the_kernel_runs_in_the_precision_of_the_weights(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = (
+        PeepholeLSTMCell(in_features=3, hidden_features=4, peepholes=False, initialisation="pytorch")
+        if kind == "lstm"
+        else RNNCell(in_features=3, hidden_features=4, activation="tanh", initialisation="pytorch")
+    )
+    x_BTC = random_vectors().bfloat16()
+    before = cell.step(torch.full((2, 3), 0.3))
+    expected_BTD = unroll_steps(cell, x_BTC.float(), VectorState(*(part.bfloat16().float() for part in before)), None)
+    monkeypatch.setattr(type(cell), "forward", None)  # step by step would fail
+    with torch.autocast("cpu", torch.bfloat16):
+        found = unroll_vectors(cell, x_BTC, VectorState(*(part.bfloat16() for part in before)))
+    assert found.hidden_BTD.dtype == torch.float32
+    torch.testing.assert_close(found.hidden_BTD, expected_BTD.hidden_BTD)
+    torch.testing.assert_close(found.state.hidden_BD, expected_BTD.state.hidden_BD)

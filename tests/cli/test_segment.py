@@ -80,6 +80,38 @@ def test_the_truth_is_compared(mudra: Mudra, frame_run: Path, films: Path) -> No
     assert [(event.label, event.start_s) for event in events] == [("wave", 0.5), ("push", 1.5)]
 
 
+def test_truth_that_cannot_be_right_is_told(mudra: Mudra, frame_run: Path, films: Path) -> None:
+    Path("truth.csv").write_text(
+        "path,start_s,end_s,label\nfilms/one.mp4,0.5,1.0,wave\nfilms/one.mp4,15,20,dance\n", encoding="utf-8"
+    )
+    outcome = mudra("segment", frame_run, films / "one.mp4", *EASY, "--truth", "truth.csv")
+    assert outcome.code == 0, outcome.err
+    assert "--truth names what the run does not know, and can only miss: dance" in outcome.err
+    assert "lasts 3.60 s, and --truth has 1 events that begin later, the first at 15.00 s" in outcome.err
+
+
+def test_what_is_written_compares_as_truth(mudra: Mudra, frame_run: Path, films: Path) -> None:
+    assert mudra("segment", frame_run, films, *EASY, "--csv", "lists/all.csv").code == 2
+    Path("lists").mkdir()
+    assert mudra("segment", frame_run, films, *EASY, "--csv", "lists/all.csv").code == 0
+    outcome = mudra("segment", frame_run, films, *EASY, "--truth", "lists/all.csv")
+    assert outcome.code == 0, outcome.err
+    assert "F1 1.0000" in outcome.err
+
+
+def test_a_part_of_every_frame_is_seen(mudra: Mudra, films: Path, tmp_path: Path) -> None:
+    run = write_frame_run(tmp_path / "boxed", boxed=True)
+    whole = mudra("segment", run, films / "one.mp4", *EASY, "--json")
+    assert "the run was trained on boxes around the person" in whole.err
+    part = mudra("segment", run, films / "one.mp4", *EASY, "--json", "--box", "0,0,8,8")
+    assert part.code == 0, part.err
+    assert "trained on boxes" not in part.err
+    assert json.loads(part.out.splitlines()[0])["num_frames"] == 36
+    outside = mudra("segment", run, films / "one.mp4", *EASY, "--box", "30,0,8,8")
+    assert outside.code == 1
+    assert "a box of 8x8 pixels at row 30, column 0 of frames of 32x40" in outside.err
+
+
 def test_one_bad_file_does_not_stop_the_others(mudra: Mudra, frame_run: Path, films: Path) -> None:
     bad = damage(films / "one.mp4")
     outcome = mudra("segment", frame_run, films, films / "gone.mp4", *EASY)
@@ -99,6 +131,11 @@ def test_one_bad_file_does_not_stop_the_others(mudra: Mudra, frame_run: Path, fi
         (("--overlay",), "--overlay writes a video, and it is not said where"),
         (("--decoder", "on_threshold=2"), "key 'on_threshold' got 2"),
         (("--truth", "gone.csv"), "gone.csv: no such file or folder"),
+        (("--fps", "0"), "--fps is 0"),
+        (("--csv", "gone/e.csv"), "gone/e.csv: there is no folder gone"),
+        (("--window", "2"), "windows came for a network that labels every frame"),
+        (("--box", "1,2,3"), "--box is '1,2,3'; wanted TOP,LEFT,HEIGHT,WIDTH"),
+        (("--box", "0,0,0,5"), "--box is '0,0,0,5'"),
     ],
 )
 def test_words_that_cannot_be_used(

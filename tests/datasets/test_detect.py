@@ -177,3 +177,13 @@ def test_the_real_recordings_are_detected(shared_data: Path) -> None:
     assert isinstance(detect(shared_data / "fir"), FirConfig)
     with pytest.raises(DataError, match="no data set"):
         detect(shared_data / "montalbano")
+
+
+def test_one_span_of_each_file_may_be_clips_or_streams(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "list.csv", [{"path": f"{name}.mp4", "start_s": 1, "end_s": 2, "label": "x"} for name in "ab"]
+    )
+    assert detect(path) == detect(tmp_path) == TableConfig(path=path)
+    assert detect(path, streams=True) == detect(tmp_path, streams=True) == SegmentsConfig(path=path)
+    whole = write_csv(tmp_path / "clips" / "list.csv", [{"path": "a.mp4", "label": "x"}])
+    assert detect(whole, streams=True) == TableConfig(path=whole)

@@ -348,3 +348,18 @@ def test_thresholds_out_of_order_are_refused() -> None:
         config(off_threshold=0.7)
     with pytest.raises(ConfigError, match=r"early_threshold 0\.5 is below on_threshold 0\.6"):
         config(early_threshold=0.5)
+
+
+def test_a_class_that_lingers_below_on_does_not_hold_an_event_back() -> None:
+    decoder = make(config(merge_gap_s=0.3, min_length_s=0.2))
+    wave = [0.9] * 5 + [0.3] + [0.5] * 200  # rises again in time, and is never on
+    came: list[int] = []
+    for index, (row_K, time_s) in enumerate(zip(probabilities(wave), times(len(wave)), strict=True)):
+        came += [index] * len(decoder.push(row_K[None], np.array([time_s])))
+    assert came == [14]  # more than the gap and half a second after frame 5, which left it
+    assert decoder.finish() == []
+
+
+def test_a_class_that_is_on_again_soon_enough_goes_on() -> None:
+    settings_ = config(merge_gap_s=0.3, min_length_s=0.2)
+    assert spans(decode(settings_, [0.9] * 5 + [0.3] + [0.5] * 7 + [0.9] * 3)) == [("wave", 0.0, 1.6)]

@@ -14,7 +14,7 @@ from mudra.clips import ArraySource, DenseSampling, UniformSampling
 from mudra.errors import ClipError, ConfigError, ModelError, RunError
 from mudra.models import WindowConfig
 from mudra.serving import EventDecoderConfig, Segmenter, load, load_segmenter
-from mudra.types import Frames, Stream
+from mudra.types import Frames, PixelBox, Stream
 from mudra.video import Frame
 from tests.fixtures.run import tiny_config, write_run
 from tests.fixtures.stream_run import CLASSES, PLAIN, brightness_segmenter, draw_stream, write_frame_run
@@ -148,6 +148,36 @@ def test_a_camera_is_followed() -> None:
     assert told(events) == [("wave", 3.0, 7.0), ("push", 9.0, 14.0)]
     with pytest.raises(ClipError, match="frames of depth came one by one"):
         next(brightness_segmenter().follow(show(), stream=Stream.DEPTH))
+
+
+def test_a_camera_is_answered_while_a_gesture_lasts() -> None:
+    frames = draw_stream(LABELS, fps=10.0)
+    shown = 0
+
+    def show() -> Iterator[Frame]:
+        nonlocal shown
+        for index, time_s in enumerate(frames.times_s.tolist()):
+            shown = index
+            yield Frame(index, time_s, lambda size, index=index: frames.frames_THWC[index])  # type: ignore[misc]
+
+    decoder = PLAIN.model_copy(update={"early_threshold": 0.9})
+    came = [(shown, event) for event in brightness_segmenter(decoder=decoder).follow(show(), early=True)]
+    assert [(event.label, event.start_s) for _, event in came] == [("wave", 3.0)] * 2 + [("push", 9.0)] * 2
+    assert [event.end_s for _, event in came[1::2]] == [7.0, 14.0]
+    for (at, event), begins in zip(came[::2], (30, 90), strict=True):
+        assert begins <= at <= begins + 8  # within a piece, and not when it is over
+        assert event.end_s <= (at + 1) / 10
+
+
+def test_a_part_of_every_frame_is_seen_alone() -> None:
+    dark = draw_stream([0] * 40, size=(20, 24))
+    pixels_THWC = dark.frames_THWC.copy()
+    pixels_THWC[10:30, 4:12, 16:24] = 220
+    frames = Frames(pixels_THWC, dark.times_s)
+    assert told(brightness_segmenter().segment(frames).events) == []
+    assert told(brightness_segmenter().segment(frames, box=PixelBox(4, 16, 8, 8)).events) == [("push", 1.0, 3.0)]
+    with pytest.raises(ClipError, match="a box of 8x9 pixels at row 4, column 16 of frames of 20x24"):
+        brightness_segmenter().segment(frames, box=PixelBox(4, 16, 8, 9))
 
 
 def test_the_decoder_of_the_run_folder_is_used_and_can_be_changed(tmp_path: Path) -> None:
