@@ -14,6 +14,7 @@ in training, in trials of a few epochs; half of the paper's dropout, for the few
 cost less and see more fragments, so that trainings last alike, ours longest. Rows go to
 benchmarks/results/frame_wise.jsonl.
 
+`largest_class` is no network: the scores of always answering with the class of most frames.
 `ours` is the recipe ours/frame_wise with its cell in both directions, for whole streams as all of the paper's;
 `ours_forwards` is the recipe, which sees no later frame, and `ours_forwards_later` answers half a second later.
 """
@@ -26,11 +27,13 @@ import json
 import shutil
 import statistics
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -39,11 +42,14 @@ from rich.table import Table
 from benchmarks.common import REPOSITORY, RESULTS, append_rows, circumstances, read_rows, shared_data
 from benchmarks.shrec_streams import build_streams
 from mudra.cli.common import open_sources_of
+from mudra.clips import FrameSource
 from mudra.datasets import UNLABELLED, Dataset, FirConfig, label_frames
 from mudra.recipes import find_recipe
-from mudra.serving import StreamEvaluation, evaluate_streams, load_segmenter
+from mudra.serving import Judged, Segmenter, StreamEvaluation, evaluate_streams, load_segmenter
+from mudra.serving.stream_clips import resample_times
 from mudra.training import RunConfig, train
 from mudra.training.callback import read_curves
+from mudra.types import Stream
 
 FILE = RESULTS / "frame_wise.jsonl"
 PICTURE = RESULTS / "frame_wise.svg"
@@ -51,6 +57,7 @@ RUNS = REPOSITORY / "runs" / "frame_wise"
 COMMAND = "python -m benchmarks.frame_wise"
 WIDTH = 0.35
 SEEDS = 3  # of the best two; the others have one
+LARGEST = "largest_class"
 
 
 class Network(NamedTuple):
@@ -144,6 +151,9 @@ def main() -> None:
         found = train_row(config, dataset, RUNS / f"{options.data}_{name}_seed{seed}")
         append_rows(FILE, [{"row": row, "data": options.data, "network": name, "seed": seed, **found}])
         print(f"{row}: mean Jaccard {found['jaccard']:.4f} in {found['minutes']} min", flush=True)
+    if todo and f"{options.data}, {LARGEST}" not in {known["row"] for known in read_rows(FILE)}:
+        assert dataset is not None
+        append_rows(FILE, [judge_largest_class(options.data, dataset)])
     show(options.data)
 
 
@@ -172,14 +182,7 @@ def train_row(config: RunConfig, dataset: Dataset, folder: Path) -> dict[str, An
     train(config, replace(dataset, recordings={"train": dataset.split("train")}), folder, resume=resumed)
     minutes = (time.perf_counter() - started) / 60
     segmenter = load_segmenter(folder)
-    found: StreamEvaluation = evaluate_streams(
-        segmenter,
-        dataset.split("test" if dataset.recordings.get("test") else "validation"),
-        open_sources=open_sources_of(dataset, config.clip.streams),
-        label_frames=partial(label_frames, idle=UNLABELLED),
-        has_idle=dataset.card.idle_class is not None,
-    )
-    scores = found.to_json()
+    scores = judge(segmenter, dataset).to_json()
     curves = read_curves(folder / "metrics.csv")
     gc.collect()  # the trainer and its windows hold each other
     return {
@@ -196,11 +199,58 @@ def train_row(config: RunConfig, dataset: Dataset, folder: Path) -> dict[str, An
     }
 
 
+def judge(segmenter: Segmenter, dataset: Dataset) -> StreamEvaluation:
+    """Score the unseen streams."""
+    return evaluate_streams(
+        segmenter,
+        dataset.split("test" if dataset.recordings.get("test") else "validation"),
+        open_sources=open_sources_of(dataset, segmenter.predictor.card.clip.streams),
+        label_frames=partial(label_frames, idle=UNLABELLED),
+        has_idle=dataset.card.idle_class is not None,
+    )
+
+
+class SameAnswer(Segmenter):
+    """Answers every frame with one class, at the rate of a run that is there.
+
+    Args:
+        like: The run.
+        answer: The class.
+    """
+
+    def __init__(self, like: Segmenter, answer: str) -> None:
+        super().__init__(like.predictor, decoder=like.decoder)
+        self.answer = answer
+
+    def judge(self, sources: Mapping[Stream, FrameSource], *, progress: object = None) -> Iterator[Judged]:
+        (source,) = sources.values()
+        times_s = resample_times(source.times_s, self.fps)
+        yield Judged(np.tile(np.array(self.classes) == self.answer, (len(times_s), 1)).astype(float), times_s)
+
+
+def judge_largest_class(data: str, dataset: Dataset) -> dict[str, Any]:
+    """Return the row of no network at all."""
+    like = load_segmenter(next(RUNS.glob(f"{data}_*/card.json")).parent)
+    largest = judge(SameAnswer(like, like.classes[0]), dataset).accuracy.largest_class
+    scores = judge(SameAnswer(like, largest), dataset).to_json()
+    return {
+        "row": f"{data}, {LARGEST}",
+        "data": data,
+        "network": LARGEST,
+        "seed": 0,
+        "jaccard": scores["mean_jaccard"]["gt_classes"],
+        "scores": scores,
+        "training_minutes": 0.0,
+        "parameters": 0,
+        **circumstances(COMMAND),
+    }
+
+
 def summarise(data: str) -> list[dict[str, Any]]:
     """Return one line per network: means over its seeds."""
     lines = []
     rows = [row for row in read_rows(FILE) if row["data"] == data]
-    for name, network in NETWORKS.items():
+    for name in (LARGEST, *NETWORKS):
         own = list({row["seed"]: row for row in rows if row["network"] == name}.values())
         if not own:
             continue
@@ -217,7 +267,7 @@ def summarise(data: str) -> list[dict[str, Any]]:
                 "largest_class": own[-1]["scores"]["largest_class_accuracy"],
                 "parameters": own[-1]["parameters"],
                 "minutes": statistics.mean(row["training_minutes"] for row in own),
-                "paper": network.paper,
+                "paper": NETWORKS[name].paper if name in NETWORKS else None,
             }
         )
     return lines

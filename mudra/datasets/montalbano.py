@@ -2,8 +2,8 @@
 
     root/Sample0001.zip         or root/Sample0001/, each with
         Sample0001_color.mp4        colour, 640x480, 20 frames per second
-        Sample0001_depth.mp4        depth as grey levels
-        Sample0001_data.csv         frames,frames per second,largest depth in millimetres
+        Sample0001_depth.mp4        depth as grey levels; runs on colour alone do without
+        Sample0001_data.csv         frames,frames per second,largest depth in millimetres, for data.depth_unit
         Sample0001_labels.csv       class,begin,end (see `montalbano_labels.py`); none: its gestures are not known
         Sample0001_skeleton.csv     where the person is (see `skeleton.py`)
 
@@ -162,7 +162,8 @@ def read_montalbano(
     lists = [_list_split(root, split, places, left_out) for split in NUMBERS]
     present = keep_present(lists, on_missing=on_missing, url=CARD.url)
     samples = {
-        r.path: _open_sample(r.path, labels, unpack_to, crop) for found in present.recordings.values() for r in found
+        r.path: _open_sample(r.path, labels, unpack_to, crop, depth_unit)
+        for found in present.recordings.values() for r in found
     }
     times = read_frame_times((sample.file(COLOUR) for sample in samples.values()), nominal_fps=FPS)
     recordings = {
@@ -214,9 +215,15 @@ class _Sample(NamedTuple):
         return self.folder / f"{self.name}{ending}"
 
 
-def _open_sample(place: Path, labels: Path | None, unpack_to: Path | None, crop: Crop) -> _Sample:
-    needed = (COLOUR, DEPTH_VIDEO, FACTS, *((SKELETON,) if crop == "skeleton" else ()))
-    folder = place if place.is_dir() else unpack(place, (*needed, LABELS), into=unpack_to)
+def _open_sample(
+    place: Path, labels: Path | None, unpack_to: Path | None, crop: Crop, depth_unit: DepthUnit
+) -> _Sample:
+    needed = [COLOUR]
+    if depth_unit == "millimetres":
+        needed += [DEPTH_VIDEO, FACTS]
+    if crop == "skeleton":
+        needed.append(SKELETON)
+    folder = place if place.is_dir() else unpack(place, (*needed, DEPTH_VIDEO, LABELS), into=unpack_to)
     sample = _Sample(folder, place.stem, None)
     missing = [ending for ending in needed if not sample.file(ending).is_file()]
     if missing:
@@ -242,7 +249,7 @@ def _read_sample(
         segments = tuple(_to_segment(row, times) for row in rows)
     return Recording(
         path=sample.file(COLOUR),
-        depth_path=sample.file(DEPTH_VIDEO),
+        depth_path=sample.file(DEPTH_VIDEO) if sample.file(DEPTH_VIDEO).is_file() else None,
         split=split,
         depth=depth,
         stream=Stream.RGB,
@@ -264,6 +271,9 @@ def _tell_what_lacks(recordings: dict[str, tuple[Recording, ...]], crop: Crop) -
             f"{len(unlabelled)} samples have no labels and can be predicted, not scored: {shorten(unlabelled)}; "
             "name the folder of their files, data.labels=FOLDER"
         )
+    colour_alone = [r.path.name for r in everything if r.depth_path is None]
+    if colour_alone:
+        notes.append(f"{len(colour_alone)} samples have no depth, and serve colour alone: {shorten(colour_alone)}")
     whole = [r.path.name for r in everything if r.box is None]
     if crop == "skeleton" and whole:
         notes.append(f"{len(whole)} samples show no skeleton: their whole frames are used: {shorten(whole)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mudra.datasets import Dataset
-from mudra.errors import ConfigError
+from mudra.datasets.dataset import shorten
+from mudra.errors import ConfigError, DataError
 from mudra.models import FrameWiseNetConfig, FutureNetConfig, GestureNetConfig
 from mudra.training.config import RunConfig
 from mudra.training.frame_data import refuse_unfit_clips
@@ -19,11 +20,13 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
     Raises:
         ConfigError: If the network was told another number of channels than the clip's streams have, or has a decoder
             and nothing to learn with it, or labels frames and the clips are of no use for that.
+        DataError: If a recording lacks a stream that the clips are made of.
     """
     if isinstance(config.model, FutureNetConfig):
         return resolve_future(config)
     if isinstance(config.model, FrameWiseNetConfig):
         refuse_unfit_clips(config.clip, config.model)
+    _refuse_missing_streams(config, dataset)
     num_classes, channels = len(dataset.card.classes), config.clip.num_channels
     if config.model.num_classes not in (None, num_classes):
         tell(f"the head is built for the {num_classes} classes of {dataset.card.name}, not {config.model.num_classes}")
@@ -39,6 +42,21 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
         tell(dataset.card.explain_mirror())
     model = config.model.model_copy(update={"num_classes": num_classes, "in_channels": channels})
     return _resolve_target(config.model_copy(update={"model": model}), dataset)
+
+
+def _refuse_missing_streams(config: RunConfig, dataset: Dataset) -> None:
+    """Say before training what the first clip of such a recording would say in the middle of it."""
+    if dataset.source is not None:
+        return
+    used = [r for split in ("train", "validation") for r in dataset.recordings.get(split, ())]
+    for stream in config.clip.streams:
+        lacking = [r.path.name for r in used if r.path_of(stream) is None]
+        if lacking:
+            raise DataError(
+                f"{len(lacking)} of {len(used)} recordings of {dataset.card.name} have no {stream.value}, which the "
+                f"clips are made of: {shorten(lacking)}",
+                hint="get their files, leave them out of the data, or choose other clip.streams",
+            )
 
 
 def _resolve_target(config: RunConfig, dataset: Dataset) -> RunConfig:

@@ -126,7 +126,16 @@ def test_a_sample_that_lacks_a_file_is_named(root: Path, ending: str) -> None:
     (folder / f"Sample0012{ending}").unlink()
     message = rf"Sample0012: holds no Sample0012{ending}\n  hint: .* go on without it: data\.left_out=\[\.\.\., 12\]"
     with pytest.raises(DataError, match=message):
-        read_part(root)
+        read_part(root, depth_unit="millimetres")
+
+
+def test_colour_alone_is_enough(root: Path) -> None:
+    folder = build_montalbano_sample(root, 12, is_zipped=False)
+    (folder / "Sample0012_depth.mp4").unlink()
+    (folder / "Sample0012_data.csv").unlink()
+    dataset = read_part(root)
+    assert dataset.split("train")[0].depth_path is None
+    assert "1 samples have no depth, and serve colour alone: Sample0012_color.mp4" in dataset.notes
 
 
 def test_without_the_crop_no_skeleton_is_needed(root: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mudra.datasets import Dataset
-from mudra.errors import ConfigError
+from mudra.errors import ConfigError, DataError
 from mudra.training.resolve import resolve
 from tests.fixtures.run import depth_config, tiny_config
 from tests.fixtures.trained import silent
@@ -61,3 +61,12 @@ def test_a_decoder_without_depth_to_learn_is_refused(drawn: Dataset) -> None:
 def test_without_a_decoder_no_depth_is_read(drawn: Dataset) -> None:
     assert resolve(depth_config({"model.decoder": None}), drawn, tell=silent).clip.target is None
     assert resolve(depth_config(), drawn, tell=silent).clip.target is not None
+
+
+def test_recordings_that_lack_a_stream_are_named_before_training(drawn: Dataset) -> None:
+    first, *others = drawn.split("train")
+    files = replace(drawn, source=None, recordings={"train": (replace(first, depth_path=None), *others)})
+    config = tiny_config({"clip.streams": ["rgb", "depth"]})
+    with pytest.raises(DataError, match=rf"^1 of {len(others) + 1} recordings of synthetic have no depth"):
+        resolve(config, files, tell=silent)
+    resolve(tiny_config(), files, tell=silent)

@@ -54,6 +54,7 @@ def train_on_montalbano(
             streams=(Stream.RGB, Stream.DEPTH) if with_depth else (Stream.RGB,),
             num_frames=num_frames,
             size=(SIDE_PX, SIDE_PX),
+            crop="stretch",  # the square around the person, which is none where the frame ends
             sampling=DenseSampling(fps=FPS, time_scale=(1 / STRETCH, STRETCH)),
             rgb=RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(255.0, 255.0, 255.0)),
             depth=LevelDepthChannels(mean=0.0, divisor=255.0, num_channels=1),
