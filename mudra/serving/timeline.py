@@ -34,7 +34,7 @@ IDLE_COLOUR = "#888888"
 # Neighbours in the list differ in hue and in brightness.
 COLOURS = (
     "#1f78b4", "#d95f0e", "#31a354", "#9467bd", "#c51b8a", "#8c6d31", "#17a2b8", "#e6ab02",
-    "#4d4d9f", "#a6611a", "#5ab4ac", "#e7298a", "#66a61e", "#7570b3", "#b2182b", "#2166ac",
+    "#25305c", "#8b1a1a", "#8ccf3f", "#f28ab5", "#4d4d4d", "#5ad1b0", "#5b1a6b", "#f0825a",
 )  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
