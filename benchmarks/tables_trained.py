@@ -150,10 +150,12 @@ def msd_synthetic() -> list[str]:
     ]
     return [
         "## Does learning depth beside the classes help? (synthetic set)",
-        "ResNet-18 at half its width on colour alone, 8 frames of 64x64, the drawn set made hard; with TSM's shift and "
-        "with ACTION, each without and with (`_msd`) the multi-scale decoder of Fan et al. 2021, which is gone in "
-        f"tests. {rows[-1]['num_clips']} clips of people that no training saw, last epoch's weights, "
-        f"{rows[-1]['epochs']} epochs; a seed draws everything anew and is the same for both networks of a pair.",
+        "ResNet-18 at half its width on colour alone, 16 frames of 64x64, the drawn set made hard; with TSM's shift "
+        "and with ACTION. `base_still` and then `base` are trained once, on other people before a still and a moving wall, "
+        "and stand in for ImageNet. From there come the arms: without a decoder, with the multi-scale decoder of Fan "
+        "et al. 2021 and its losses (`_msd`), and with losses of 1 : 3 : 3 (`_masks`); decoders are gone in tests. "
+        f"{rows[-1]['num_clips']} clips of people that no training saw, last epoch's weights; a seed draws everything "
+        "anew and is the same for the arms that are compared.",
         as_table(table),
         *(f"{found.explain()}." for found in synthetic.differences(rows) if len(found.by_seed) > 1),
         *picture("Top-1 without and with depth supervision", synthetic.PICTURE),
