@@ -8,7 +8,8 @@ Run: python -m benchmarks.frame_wise                    (the recordings in ../sh
 `shrec`: streams spliced of SHREC'17's clips (`benchmarks.shrec_streams`), depth, 14 gestures and "no gesture"; official
 training subjects to train on, validation subjects to test on. `fir`: FIR's uncut streams, colour, 11 to train on and 3
 to test on. All networks see the same streams at ten frames per second (half of the paper's: a fragment of 64 frames is
-then twice as long, and a network sees twice as much in a minute), in the same window, scaled to 64x64, and have their
+then twice as long, and a network sees twice as much in a minute; the windows of 32 frames of mean pooling and temporal
+convolutions last longer than most of the gestures), in the same window, scaled to 64x64, and have their
 channels and features times WIDTH (ours its own); weights of the last epoch. Rates of learning were chosen by the loss
 in training, in trials of a few epochs; half of the paper's dropout, for the few epochs that there are. Weaker networks
 cost less and see more fragments, so that trainings last alike, ours longest. Rows go to
