@@ -37,7 +37,7 @@ from mudra.recipes import find_recipe
 from mudra.serving import judge_future, load_future
 from mudra.training import RunConfig, train
 from mudra.training.callback import read_curves
-from mudra.training.future_data import find_drawer
+from mudra.training.future_data import find_drawer, resolve_future
 
 NAME = "moving_digits"
 KERNELS = {
@@ -151,8 +151,8 @@ def goes_on(folder: Path, config: RunConfig) -> bool:
     """Whether a folder holds the beginning of this very training, and not of one with other settings."""
     if not (folder / "last.ckpt").exists():
         return False
-    before = RunConfig.from_yaml(folder / "run.yaml")
-    return before.data == config.data and before.optimiser == config.optimiser and before.fitting == config.fitting
+    # What is saved has been filled in; whatever differs, it is another training.
+    return RunConfig.from_yaml(folder / "run.yaml") == resolve_future(config)
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[tuple[str, int], list[float]]:

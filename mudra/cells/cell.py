@@ -128,8 +128,8 @@ def unroll(
         x_BTCHW: Feature maps, T >= 1.
         state: The state that the piece before returned; None at the beginning of a video.
         memory: What training keeps for the backward pass: `keep` everything, or `recompute` what can be had again by
-            running a few frames at a time once more; less memory, a longer backward pass, the same gradients. Without
-            gradients both do the same.
+            running a few frames at a time once more; less memory, a longer backward pass, the same gradients, unless
+            the cell has batch normalisation, which sees fewer frames at once then. Without gradients both do the same.
 
     Returns:
         Hidden maps and the last state, their axes in memory ordered as suits the cell.

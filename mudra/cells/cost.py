@@ -34,8 +34,9 @@ class CellCost:
         macs_per_step: Multiply-accumulates of convolutions and matrix products for one frame, counted while running.
         paper_weights: The weights by the paper's formula; None for a cell whose paper has none.
         paper_mult_adds: The multiply-adds by the paper's rule; None likewise.
-        weights_input_to_hidden: What Agethen and Hsu 2019 count in their Table III: of the weights, those between the
-            input and the gates. Hidden maps, memory and masks have the others. None for a cell of another paper.
+        weights_input_to_hidden: What Agethen and Hsu 2019 count in their Table III: of the weights, those of the
+            convolutions between the input and the gates. Hidden maps, memory, masks and normalisations have the others.
+            None for a cell of another paper.
     """
 
     weights: int
@@ -73,7 +74,7 @@ def measure_cell(cell: Cell | WholeClipLayer, *, size: tuple[int, int]) -> CellC
         macs_per_step=_count_macs(cell, size),
         paper_weights=paper_weights,
         paper_mult_adds=None if paper_weights is None else count_paper_mult_adds(paper_weights, size=size),
-        weights_input_to_hidden=_count(cell.get_submodule("input_to_gates"), biases=False) if counts_input else None,
+        weights_input_to_hidden=_count_convs(cell.get_submodule("input_to_gates")) if counts_input else None,
     )
 
 
@@ -99,6 +100,12 @@ def _count(module: torch.nn.Module, *, biases: bool) -> int:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad and biases == name.endswith("bias")
     )
+
+
+def _count_convs(module: torch.nn.Module) -> int:
+    """Trainable weights of convolutions alone."""
+    weights = [conv.weight for conv in module.modules() if isinstance(conv, torch.nn.Conv2d)]
+    return sum(weight.numel() for weight in weights if weight.requires_grad)
 
 
 def _count_macs(cell: Cell | WholeClipLayer, size: tuple[int, int]) -> int:

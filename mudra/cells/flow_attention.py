@@ -35,8 +35,8 @@ class FlowAttention(nn.Module):
         initialisation: `paper` or `pytorch`.
 
     Raises:
-        ConfigError: If flow leaves no channel for the maps, or a mask is wanted for a kernel that is not there or
-            without flow.
+        ConfigError: If flow leaves no channel for the maps, `masked_kernels` is empty, or a mask is wanted for a kernel
+            that is not there or without flow.
 
     Example:
         >>> import torch
@@ -61,6 +61,11 @@ class FlowAttention(nn.Module):
             raise ConfigError(
                 f"flow_channels is {flow_channels} of {in_channels} channels that come in",
                 hint="in_channels counts maps and flow features together; at least one channel must be the maps'",
+            )
+        if masked_kernels is not None and not masked_kernels:
+            raise ConfigError(
+                "masked_kernels is empty: no kernel would see its input through a mask",
+                hint="leave masked_kernels out for masks on all kernels; for none, leave flow out: flow_channels=0",
             )
         unknown = sorted(set(masked_kernels or ()) - set(kernel_sizes))
         if unknown:

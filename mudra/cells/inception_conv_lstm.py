@@ -49,7 +49,7 @@ class InceptionConvLSTMConfig(Config):
     """What stands between the 1x1 and the larger convolutions: `relu`, or nothing (`none`)."""
     normalisation: Normalisation = "none"
     """`batch`: batch normalisation behind every convolution. The clips of a training batch then depend on each other,
-    and training that recomputes steps takes its statistics over fewer frames."""
+    and networks refuse to recompute steps."""
     initialisation: Initialisation = "paper"
     """`paper` (uniform convolutions, zero biases) or `pytorch` (the layers' own defaults)."""
     forget_bias: float = 0.0

@@ -62,7 +62,7 @@ class MultiKernelConvLSTMConfig(Config):
     """How the kernels' outputs are joined: `interleave`, or `naive`, which gives each gate to one kernel."""
     normalisation: Normalisation = "none"
     """`batch`: batch normalisation behind every convolution. The clips of a training batch then depend on each other,
-    and training that recomputes steps takes its statistics over fewer frames."""
+    and networks refuse to recompute steps."""
     flow_channels: NonNegativeInt = 0
     """How many of `in_channels`, the last ones, are flow features, of which masks are made; 0 for no attention."""
     masked_kernels: tuple[OddInt, ...] | None = None

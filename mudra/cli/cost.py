@@ -139,14 +139,17 @@ def _show_cell(name: str, overrides: list[str], *, map_size: str, as_json: bool)
 
 
 def _show_table(counted: CellCost) -> None:
-    rows = (
+    rows = [
         ("weights", counted.weights, counted.paper_weights),
         ("biases", counted.biases, None),
         ("MAC per step", counted.macs_per_step, counted.paper_mult_adds),
-    )
-    typer.echo(f"{'':<14}{'counted':>16}{'paper':>16}")
+    ]
+    if counted.weights_input_to_hidden is not None:
+        rows.insert(1, ("weights, input to hidden", counted.weights_input_to_hidden, None))
+    width = max(14, *(len(what) + 2 for what, *_ in rows))
+    typer.echo(f"{'':<{width}}{'counted':>16}{'paper':>16}")
     for what, true, paper in rows:
-        typer.echo(f"{what:<14}{true:>16,}{'-' if paper is None else f'{paper:,}':>16}")
+        typer.echo(f"{what:<{width}}{true:>16,}{'-' if paper is None else f'{paper:,}':>16}")
 
 
 def _read_map(text: str) -> tuple[int, int]:

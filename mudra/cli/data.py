@@ -119,7 +119,7 @@ def _open(path: str, overrides: list[str]) -> Dataset:
     drawn = {"synthetic": SyntheticConfig, "moving_digits": MovingDigitsConfig}
     config = drawn[path]() if path in drawn else detect(Path(path))
     # A look at a set shows what is there and tells what is missing.
-    lenient = ["on_missing=skip"] if "on_missing" in type(config).model_fields else []
+    lenient = [f"{name}=skip" for name in ("on_missing", "on_leak") if name in type(config).model_fields]
     return config.with_overrides([*lenient, *overrides]).build()
 
 

@@ -22,6 +22,7 @@ def evaluate(
 ) -> None:
     """Judge a run on labelled recordings: report.html, predictions.csv and scores.json.
 
+    Where every frame votes (recurrent_frame_net), the accuracy of single frames is told too: frame_top1.
     A run that labels frames is judged on streams: report.html with timelines, events.csv and scores.json.
     A run that predicts frames is judged on clips drawn from its own data: scores.json by speed, future.png.
 
@@ -68,8 +69,10 @@ def evaluate(
         typer.echo(json.dumps(result.scores.to_json(), indent=2))
     else:
         scores = result.scores
+        frames = "" if scores.frame_top1 is None else f", top-1 of single frames {scores.frame_top1:.4f}"
         typer.echo(
             f"{scores.num_clips} clips: top-1 {scores.top1:.4f}, mean class accuracy {scores.mean_class_accuracy:.4f}"
+            f"{frames}"
         )
         typer.echo(f"report: {report}")
     if result.unread:

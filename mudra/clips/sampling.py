@@ -2,7 +2,8 @@
 
 Source: the uniform sampling is the protocol of Zhang et al. 2018, section 3.2, in the details of its released code; the
 segment sampling is that of Wang et al. 2016 (TSN), section 3.1, as Fan et al. 2021 use it; stretching in time is that
-of Pigou et al. 2015, section 4.2, in the details of its released code.
+of Pigou et al. 2015, section 4.2, in the details of its released code; clips that always begin with the same frame, and
+go round in short videos, are those of Agethen and Hsu 2019, section IV-A3.
 Differs: where the frames' times are uneven, positions are laid over time instead of over frame numbers; for an even
 frame rate both are the same.
 """
@@ -15,7 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from mudra.config import Config
 from mudra.errors import ClipError
@@ -55,7 +56,7 @@ class SegmentSampling(Config):
 
 
 class DenseSampling(Config):
-    """Neighbouring frames at a fixed rate: from anywhere in training, from the middle in tests."""
+    """Neighbouring frames at a fixed rate: from anywhere in training, from the middle in tests; or always the same."""
 
     kind: Literal["dense"] = "dense"
 
@@ -64,6 +65,9 @@ class DenseSampling(Config):
     time_scale: Range = (1.0, 1.0)
     """In training, as many frames as the clip has times a factor between these become the clip, evenly chosen: below 1
     everything is slower, above 1 faster."""
+    first_frame: NonNegativeInt | None = None
+    """The frame that every clip begins with, in training and tests alike, counted at `fps` from 0 on. In a recording
+    that is too short, the first frame follows the last one. None: from anywhere, or from the middle."""
 
 
 AnySampling = Annotated[UniformSampling | SegmentSampling | DenseSampling, Field(discriminator="kind")]
@@ -89,7 +93,8 @@ def sample_frames(
         num_views: Test clips taken from one recording.
 
     Returns:
-        Indices into `times_s`, ascending, shape (T,), int64. Short recordings are held on their last frame.
+        Indices into `times_s`, shape (T,), int64. They ascend, and short recordings are held on their last frame;
+        clips that begin with a given frame go round instead.
 
     Raises:
         ClipError: If there is no frame.
@@ -183,6 +188,9 @@ def _sample_dense(
         # The released code of Pigou et al. 2015: frames ofs + int(k * len / 64) of a span of len = round(64 t).
         length = max(round(num_frames * _draw(generator, *sampling.time_scale)), 1)
         steps = length // num_frames // 2 + steps * length // num_frames
+    if sampling.first_frame is not None:
+        shown = sample_whole(times_s, sampling.fps)
+        return shown[(sampling.first_frame + steps) % len(shown)]
     free_s = max(float(times_s[-1] - times_s[0]) - (length - 1) / sampling.fps, 0.0)
     wanted_s = times_s[0] + free_s * place + steps / sampling.fps
     found = np.searchsorted(times_s, wanted_s + TOLERANCE_S, side="right") - 1

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from mudra.clips.augmentation import Augmentation
 from mudra.clips.channels import AnyDepthChannels, FlowChannels, RelativeDepthChannels, RgbChannels
 from mudra.clips.flow import FlowQuality
-from mudra.clips.sampling import AnySampling, UniformSampling
+from mudra.clips.sampling import AnySampling, DenseSampling, UniformSampling
 from mudra.clips.target import DepthTarget
 from mudra.config import Config
 from mudra.types import Stream
@@ -90,6 +90,12 @@ class ClipSpec(Config):
             raise ValueError(
                 "num_test_crops=3 needs region='frame' and crop='square' or 'corners': other windows have no ends"
             )
+        if (
+            self.num_test_clips > 1
+            and isinstance(self.sampling, DenseSampling)
+            and self.sampling.first_frame is not None
+        ):
+            raise ValueError("num_test_clips is above 1, but sampling.first_frame makes all of them the same clip")
         if self.cuts_corners and self.region != "frame":
             raise ValueError(f"crop={self.crop!r} needs region='frame'")
         if list(self.crop_scales) != sorted(self.crop_scales, reverse=True):

@@ -9,11 +9,12 @@ There are three splits; papers report the first or the mean of three.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mudra.datasets.base import ReleaseConfig
 from mudra.datasets.card import DatasetCard
@@ -108,6 +109,15 @@ def read_jhmdb(root: Path | str, *, on_missing: OnMissing = "refuse", fold: Lite
     Raises:
         DataError: If a class's list is not found, a line is of another form, or clips are missing (see `keep_present`).
     """
+    return keep_listed(Path(root), list_clips(root, fold=fold), on_missing=on_missing, what="clips")
+
+
+def list_clips(root: Path | str, *, fold: Literal[1, 2, 3] = 1) -> list[Listed]:
+    """Return the clips that the lists of a split name, there or not; their paths are those of their pictures.
+
+    Raises:
+        DataError: If a class's list is not found, or a line is of another form.
+    """
     root = Path(root)
     folder = root / LISTS_FOLDER
     listings = {name: folder / f"{name}_test_split{fold}.txt" for name in CLASSES}
@@ -119,13 +129,27 @@ def read_jhmdb(root: Path | str, *, on_missing: OnMissing = "refuse", fold: Lite
         )
     form = "April_09_brush_hair_u_nm_np1_ba_goo_0.avi 1"
     found = [_read_line(line, name, root) for name, path in listings.items() for line in read_lines(path, form=form)]
-    lists = [Listed(folder, split, _of_split(found, split)) for split in SPLIT_NUMBERS.values()]
+    return [Listed(folder, split, _of_split(found, split)) for split in SPLIT_NUMBERS.values()]
+
+
+def keep_listed(root: Path, lists: Sequence[Listed], *, on_missing: OnMissing, what: str) -> Dataset:
+    """Return those of the listed recordings whose paths are there.
+
+    Args:
+        root: The folder that every path lies below.
+        lists: What the lists name, as `list_clips` returns it; paths may have been replaced.
+        on_missing: As in `JhmdbConfig`.
+        what: What the paths are, for messages.
+
+    Raises:
+        DataError: If recordings are missing (see `keep_present`).
+    """
     present = keep_present(lists, on_missing=on_missing, url=CARD.url)
     return Dataset(
         card=CARD,
         recordings=present.recordings,
         root=root,
-        looked_for=dict.fromkeys(SPLIT_NUMBERS.values(), (f"clips of {folder}/*_test_split{fold}.txt",)),
+        looked_for={listed.split: (f"{what} of the lists in {listed.listing}",) for listed in lists},
         notes=present.left_out,
         left_out=present.left_out,
     )
@@ -164,12 +188,7 @@ def read_joints(path: Path | str) -> FloatArray:
     Raises:
         DataError: If the file cannot be read or holds no such array, or SciPy is not installed.
     """
-    try:
-        from scipy.io import loadmat
-    except ModuleNotFoundError:
-        raise DataError(
-            "SciPy, which reads Matlab's files, is not installed", hint="pip install 'mudra[joints]'"
-        ) from None
+    loadmat = import_loadmat()
     try:
         position = loadmat(path).get("pos_img")
     # A damaged file makes SciPy raise whatever comes first: ValueError, TypeError, zlib's or its own.
@@ -178,9 +197,27 @@ def read_joints(path: Path | str) -> FloatArray:
     if position is None or position.ndim not in (2, 3) or position.shape[:2] != (2, len(JOINTS)):
         shape = "no pos_img" if position is None else f"pos_img of shape {position.shape}"
         raise DataError(f"{path}: holds {shape}; wanted (2, {len(JOINTS)}, T)")
+    if position.dtype.kind not in "iuf":
+        raise DataError(f"{path}: holds pos_img of type {position.dtype}; wanted numbers")
     # Matlab drops a last axis of length 1.
     position_xjt = position.reshape(2, len(JOINTS), -1)
     return np.ascontiguousarray(position_xjt.transpose(2, 1, 0).astype(np.float64)) - 1.0
+
+
+def import_loadmat() -> Callable[..., Mapping[str, NDArray[np.generic]]]:
+    """Return SciPy's reader of Matlab's files.
+
+    Raises:
+        DataError: If SciPy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+    except ModuleNotFoundError:
+        raise DataError(
+            "SciPy, which reads Matlab's files, is not installed", hint="pip install 'mudra[joints]'"
+        ) from None
+    reader: Callable[..., Mapping[str, NDArray[np.generic]]] = loadmat
+    return reader
 
 
 def _of_split(recordings: Sequence[Recording], split: str) -> tuple[Recording, ...]:

@@ -44,7 +44,7 @@ def centre_joints(joints_TJC: FloatArray, *, size: tuple[int, int]) -> FloatArra
         size: Height and width of the picture in pixels.
 
     Raises:
-        DataError: If the joints have another shape or are not finite, or all lie on the belly.
+        DataError: If they are refused by `refuse_undrawable`.
 
     Example:
         >>> joints = np.zeros((1, 15, 2))
@@ -52,19 +52,35 @@ def centre_joints(joints_TJC: FloatArray, *, size: tuple[int, int]) -> FloatArra
         >>> centre_joints(joints, size=(41, 61))[0, [1, 2]].round(3).tolist()
         [[30.0, 20.0], [30.0, 2.05]]
     """
-    if joints_TJC.ndim != 3 or joints_TJC.shape[1:] != (max(map(max, BONES)) + 1, 2) or not len(joints_TJC):
-        raise DataError(f"joints of shape {joints_TJC.shape} came; wanted (T, 15, 2), x before y")
-    if not np.isfinite(joints_TJC).all():
-        raise DataError("joints hold nan or infinity, which is no place")
+    refuse_undrawable(joints_TJC)
     from_belly_TJC = joints_TJC - joints_TJC[:, BELLY : BELLY + 1]
     middle_C = (np.array(size[::-1]) - 1) / 2
     room_C = middle_C - MARGIN_FRACTION * min(size)
     reach_C = np.abs(from_belly_TJC).max(axis=(0, 1))
-    if not reach_C.any():
-        raise DataError("all joints lie on the belly: there is no person to draw")
     scale = min(room / reach for room, reach in zip(room_C, reach_C, strict=True) if reach)
     centred_TJC: FloatArray = from_belly_TJC * scale + middle_C
     return centred_TJC
+
+
+def refuse_undrawable(joints_TJC: FloatArray, *, where: str = "") -> None:
+    """Refuse joints of which no picture can be made. What is accepted as a whole is accepted in each of its frames.
+
+    Args:
+        joints_TJC: x and y of the 15 joints in pixels.
+        where: The file that they come from, for messages.
+
+    Raises:
+        DataError: If the joints have another shape, are not finite, or all lie on the belly in some frame.
+    """
+    where = where and f"{where}: "
+    if joints_TJC.ndim != 3 or joints_TJC.shape[1:] != (max(map(max, BONES)) + 1, 2) or not len(joints_TJC):
+        raise DataError(f"{where}joints of shape {joints_TJC.shape} came; wanted (T, 15, 2), x before y")
+    bad_T = ~np.isfinite(joints_TJC).all(axis=(1, 2))
+    if bad_T.any():
+        raise DataError(f"{where}joints hold nan or infinity, which is no place, first in frame {bad_T.argmax()}")
+    flat_T = (joints_TJC == joints_TJC[:, BELLY : BELLY + 1]).all(axis=(1, 2))
+    if flat_T.any():
+        raise DataError(f"{where}all joints lie on the belly in frame {flat_T.argmax()}: there is no person to draw")
 
 
 def draw_skeletons(joints_TJC: FloatArray, *, size: tuple[int, int]) -> UInt8Array:

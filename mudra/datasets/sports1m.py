@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from mudra.datasets.base import ReleaseConfig
 from mudra.datasets.card import DatasetCard
-from mudra.datasets.dataset import Dataset, order_classes, refuse_bad_choice
+from mudra.datasets.dataset import Dataset, order_classes, refuse_bad_choice, shorten
 from mudra.datasets.release import Line, Listed, OnMissing, keep_present, read_lines
 from mudra.errors import DataError
 from mudra.types import Recording, Stream
@@ -55,6 +55,7 @@ AGETHEN2019 = (
 
 ClassChoice = tuple[str, ...] | Literal["all", "agethen2019"]
 SeveralLabels = Literal["first", "leave_out"]
+OnLeak = Literal["refuse", "skip"]
 
 CARD = DatasetCard(
     name="sports1m",
@@ -90,6 +91,9 @@ class Sports1mConfig(ReleaseConfig):
     """All of labels.txt, the 20 of `agethen2019`, or a list of names, in the order of their labels."""
     several_labels: SeveralLabels = "first"
     """What becomes of a video with several labels among the chosen classes: the `first` counts, or it is left out."""
+    on_leak: OnLeak = "refuse"
+    """What is done about videos that the list to train on and the one to test on both name: `refuse` the set, or `skip`
+    them in training."""
     videos: Path | None = None
     """Folder of the videos; None: `videos` in `root`."""
 
@@ -100,6 +104,7 @@ class Sports1mConfig(ReleaseConfig):
             on_missing=self.on_missing,
             classes=self.classes,
             several_labels=self.several_labels,
+            on_leak=self.on_leak,
             videos=self.videos,
         )
 
@@ -110,13 +115,15 @@ def read_sports1m(
     on_missing: OnMissing = "refuse",
     classes: ClassChoice = "all",
     several_labels: SeveralLabels = "first",
+    on_leak: OnLeak = "refuse",
     videos: Path | str | None = None,
 ) -> Dataset:
     """Read the videos below `root`; the arguments are those of `Sports1mConfig`.
 
     Raises:
         DataError: If labels.txt or both lists are not found, a line is of another form, a chosen class is not in
-            labels.txt, or videos are missing (see `keep_present`).
+            labels.txt, both lists name a video that is there and `on_leak` is `refuse`, or videos are missing (see
+            `keep_present`).
     """
     root = Path(root)
     names = _read_labels(root / LABELS)
@@ -134,6 +141,15 @@ def read_sports1m(
     num_several = sum(len(video.labels) > 1 for videos in found.values() for video in videos)
     if several_labels == "leave_out":
         found = {split: [video for video in videos if len(video.labels) == 1] for split, videos in found.items()}
+    leaking = _find_leaks(found, there)
+    if leaking and on_leak == "refuse":
+        raise DataError(
+            f"{' and '.join(map(str, listings.values()))} both name {len(leaking)} videos, to train on and to test on: "
+            f"{shorten(leaking)}",
+            hint="leave them out of training: data.on_leak=skip",
+        )
+    if leaking:
+        found["train"] = [video for video in found["train"] if video.id not in leaking]
     lists = [
         Listed(path, split, tuple(_to_recording(video, split, there, folder) for video in found[split]))
         for split, path in listings.items()
@@ -144,6 +160,11 @@ def read_sports1m(
         url="the addresses in the lists",
         find_missing=lambda recording: None if recording.path.stem in there else recording.path,
     )
+    left_out = list(present.left_out)
+    if leaking:
+        left_out.append(
+            f"{len(leaking)} videos to train on are to be tested on too and are left out: {shorten(leaking)}"
+        )
     what = "are left out" if several_labels == "leave_out" else "count as the first of them"
     several = f"{num_several} listed videos have several labels among the {len(chosen)} classes and {what}"
     return Dataset(
@@ -151,8 +172,8 @@ def read_sports1m(
         recordings=present.recordings,
         root=root if folder.is_relative_to(root) else folder,
         looked_for={split: (f"{folder}/**/<id>.* of {root / name}",) for split, name in LISTS.items()},
-        notes=(*present.left_out, *([several] if num_several else [])),
-        left_out=present.left_out,
+        notes=(*left_out, *([several] if num_several else [])),
+        left_out=tuple(left_out),
     )
 
 
@@ -194,6 +215,14 @@ def _find_videos(folder: Path) -> dict[str, Path]:
     # One walk instead of a question for each of a million names.
     files = (Path(place) / name for place, _, names in os.walk(folder) for name in sorted(names))
     return {file.stem: file for file in files if is_video(file)}
+
+
+def _find_leaks(found: Mapping[str, Sequence[_Video]], there: Mapping[str, Path]) -> list[str]:
+    """Return the ids of videos that are there and that the lists of both splits name."""
+    if len(found) < len(LISTS):
+        return []
+    ids = [{video.id for video in videos} for videos in found.values()]
+    return sorted(set.intersection(*ids) & there.keys())
 
 
 def _read_list(listing: Path, label_of: Mapping[int, int], num_classes: int) -> list[_Video]:

@@ -27,6 +27,7 @@ from mudra.cells import AnyCellConfig, Cell, PeepholeConvLSTMConfig, unroll
 from mudra.cells.cell import per_frame
 from mudra.config import Config
 from mudra.errors import ModelError
+from mudra.models.refusal import refuse_recomputed_statistics
 
 DECODER_INPUT_CHANNELS = 1
 
@@ -53,7 +54,7 @@ class FutureNetConfig(Config):
     """The cell that predicts; None: one like the encoder, without flow."""
     recompute_steps: bool = False
     """In training, keep only what the backward pass cannot compute again: less memory, longer steps, the same
-    gradients."""
+    gradients; refused for layers with batch normalisation, whose gradients would be others."""
 
     def build(self) -> FutureNet:
         """Return the network.
@@ -87,6 +88,7 @@ class FutureNet(nn.Module):
         recompute_steps: Whether training keeps only what the backward pass cannot compute again.
 
     Raises:
+        ConfigError: If steps of a layer with batch normalisation are to be recomputed.
         ModelError: If a config names other channels than come in, the encoder takes no flow, there is both flow and a
             stem, or encoder and decoder have different hidden channels.
 
@@ -133,6 +135,8 @@ class FutureNet(nn.Module):
                 f"the decoder has {self.decoder.hidden_channels} hidden channels, and its encoder {hidden}",
                 hint="leave decoder.hidden_channels out: the network fills it in",
             )
+        if recompute_steps:
+            refuse_recomputed_statistics({"encoder": self.encoder, "decoder": self.decoder})
         self.to_pixels = nn.Conv2d(hidden, pixels * in_channels, 1)
         nn.init.xavier_uniform_(self.to_pixels.weight)
         assert self.to_pixels.bias is not None

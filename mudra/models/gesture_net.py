@@ -23,7 +23,7 @@ from mudra.errors import ModelError
 from mudra.heads import AnyHeadConfig, Masks, MeanClassifierConfig, MultiScaleDecoderConfig
 from mudra.models.assembly import check_channels, widen
 from mudra.models.map_layers import build_map_layers, join_flow, require_forward_layers
-from mudra.models.refusal import check_clip, require_sizes
+from mudra.models.refusal import check_clip, refuse_recomputed_statistics, require_sizes
 
 DENSE_NAMES = ("fc", "new_fc")  # of the last layer in torchvision's and in the papers' checkpoints
 
@@ -50,7 +50,7 @@ class GestureNetConfig(Config):
     """Maps into logits."""
     recompute_steps: bool = False
     """In training, keep of the recurrent layers only what the backward pass cannot compute again: less memory, longer
-    steps, the same gradients."""
+    steps, the same gradients; refused for layers with batch normalisation, whose gradients would be others."""
     flow_channels: NonNegativeInt = 0
     """How many of `in_channels`, the last ones, are optical flow that passes the backbone by: scaled to the size and
     the steps of its maps, it comes to the first recurrent layer behind them, whose masks are made of it; 0: none."""
@@ -130,6 +130,7 @@ class GestureNet(nn.Module):
         decoder: Config of the decoder of depth, or None.
 
     Raises:
+        ConfigError: If steps of a layer with batch normalisation are to be recomputed.
         ModelError: If the backbone's or a cell's config names another number of incoming channels than come in, a
             decoder is to stand on a backbone that has no maps for it, or flow comes to a cell that makes no use of it.
 
@@ -168,6 +169,8 @@ class GestureNet(nn.Module):
         layers = build_map_layers(cells, self.backbone.out_channels, flow_channels=flow_channels, width=width)
         channels = layers[-1].hidden_channels if layers else self.backbone.out_channels
         self.cells = nn.ModuleList(layers)
+        if recompute_steps:
+            refuse_recomputed_statistics({f"cells.{index}": layer for index, layer in enumerate(layers)})
         self.top: nn.Module = nn.Identity()
         if top is not None:
             built = widen(top, width).build(channels)

@@ -41,6 +41,7 @@ from mudra.config import Config
 from mudra.errors import ConfigError, ModelError, nearest_name
 from mudra.heads import FrameClassifierConfig
 from mudra.models.assembly import build_vector_layers, check_channels, scale_hidden, widen
+from mudra.models.refusal import refuse_recomputed_statistics
 
 Pooling = Literal["mean", "max"]
 CELLS: tuple[AnyRecurrentLayerConfig, ...] = (PeepholeConvLSTMConfig(hidden_channels=512),)
@@ -82,7 +83,7 @@ class RecurrentFrameNetConfig(Config):
     """Vectors into logits."""
     recompute_steps: bool = False
     """In training, keep of the layers over maps only what the backward pass cannot compute again: less memory, longer
-    steps, the same gradients."""
+    steps, the same gradients; refused for layers with batch normalisation, whose gradients would be others."""
 
     def build(self) -> RecurrentFrameNet:
         """Return the network.
@@ -132,7 +133,7 @@ class RecurrentFrameNet(nn.Module):
         recompute_steps: Whether training keeps of the layers over maps only what it cannot compute again.
 
     Raises:
-        ConfigError: If there is no such `pooling`.
+        ConfigError: If there is no such `pooling`, or steps of a layer with batch normalisation are to be recomputed.
         ModelError: If a part's config names another number of channels than come in, or there is flow and no cell that
             makes masks of it.
 
@@ -174,6 +175,8 @@ class RecurrentFrameNet(nn.Module):
         layers = _build_layers(cells, self.backbone.out_channels, flow_channels=flow_channels, width=width)
         channels = layers[-1].hidden_channels if layers else self.backbone.out_channels
         self.cells = nn.ModuleList(layers)
+        if recompute_steps:
+            refuse_recomputed_statistics({f"cells.{index}": layer for index, layer in enumerate(layers)})
         self.mixing: nn.Module = nn.Identity()
         if mixing is not None:
             built = widen(mixing, width).build(channels)

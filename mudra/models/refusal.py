@@ -1,12 +1,15 @@
-"""What networks of clips refuse alike: configs without the numbers that a data set fills in, clips of another shape."""
+"""What networks of clips refuse alike: missing numbers, clips of another shape, statistics of recomputed steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from mudra.errors import ModelError
+from mudra.errors import ConfigError, ModelError
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class KnownSizes(NamedTuple):
@@ -38,6 +41,30 @@ def require_sizes(num_classes: int | None, in_channels: int | None) -> KnownSize
             hint=f"set model.{missing}, or train on a data set, which says it",
         )
     return KnownSizes(num_classes, in_channels)
+
+
+def refuse_recomputed_statistics(layers: Mapping[str, nn.Module]) -> None:
+    """Refuse recurrent layers whose steps, run again some frames at a time, would give other gradients.
+
+    Batch normalisation takes its statistics over all frames that it sees at once, and keeps a mean of them: it would
+    see fewer, and count them twice.
+
+    Args:
+        layers: The layers whose steps are to be recomputed, by the names that their configs have.
+
+    Raises:
+        ConfigError: If one of them normalises over the batch.
+
+    Example:
+        >>> refuse_recomputed_statistics({"cells.0": nn.Conv2d(3, 8, 3)})
+    """
+    for name, layer in layers.items():
+        if any(isinstance(module, BATCH_NORMS) for module in layer.modules()):
+            raise ConfigError(
+                f"recompute_steps runs steps again, a few frames at a time, and {name} has batch normalisation, whose "
+                "statistics, and so the gradients, would be others",
+                hint=f"set recompute_steps=false, or {name}.normalisation=none",
+            )
 
 
 def check_clip(clip_BTCHW: Tensor, in_channels: int) -> None:

@@ -1,6 +1,6 @@
 """Accuracy of clips that each show one class: what was right, what was taken for what, and how sure that is.
 
-Letters: N clips, K classes. Rows of `confusion_KK` are the true classes, columns the predicted ones.
+Letters: N clips, T frames, K classes. Rows of `confusion_KK` are the true classes, columns the predicted ones.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Scores:
         confusion_KK: int64 counts; rows are true classes, columns predicted ones.
         calibration: Confidence against accuracy.
         mean_nll: Mean of -ln(probability of the true class); probabilities below 1e-12 count as 1e-12.
+        frame_top1: Share of all clips' frames that, by themselves, are taken for their clip's class; None for a network
+            that does not classify frames.
     """
 
     num_clips: int
@@ -95,6 +97,7 @@ class Scores:
     confusion_KK: Tensor
     calibration: Calibration
     mean_nll: float
+    frame_top1: float | None = None
 
     @property
     def top1_interval(self) -> Interval:
@@ -129,6 +132,7 @@ class Scores:
             "top1": self.top1,
             "top1_interval": list(self.top1_interval),
             "top5": self.top5,
+            "frame_top1": self.frame_top1,
             "mean_class_accuracy": self.mean_class_accuracy,
             "mean_nll": self.mean_nll,
             "empty_classes": list(self.empty_classes),
@@ -162,18 +166,21 @@ def wilson_interval(num_right: int, num_clips: int, *, confidence: float = 0.95)
     return Interval(max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale))
 
 
-def score_clips(probability_NK: Tensor, label_N: Tensor, *, class_names: Sequence[str]) -> Scores:
+def score_clips(
+    probability_NK: Tensor, label_N: Tensor, *, class_names: Sequence[str], predicted_NT: Tensor | None = None
+) -> Scores:
     """Score the probabilities of N clips against their labels.
 
     Args:
         probability_NK: Probabilities, each row summing to 1, any float type, any device.
         label_N: int64 indices of the true classes.
         class_names: One name per column.
+        predicted_NT: int64 indices of what each frame by itself is taken for, where the network says so.
 
     Raises:
         DataError: If there is no clip, or labels are missing or out of range.
-        ModelError: If there are fewer than two classes, names and columns differ in number, or the rows are no
-            probabilities.
+        ModelError: If there are fewer than two classes, names and columns differ in number, the rows are no
+            probabilities, or the frames are of other clips.
 
     Example:
         >>> probability_NK = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8], [0.1, 0.9]])
@@ -201,7 +208,17 @@ def score_clips(probability_NK: Tensor, label_N: Tensor, *, class_names: Sequenc
         confusion_KK=confusion_KK,
         calibration=measure_calibration(probability_NK, label_N),
         mean_nll=float(-truth_N.clamp(min=LEAST_PROBABILITY).log().mean()),
+        frame_top1=None if predicted_NT is None else _score_frames(predicted_NT.detach().cpu(), label_N),
     )
+
+
+def _score_frames(predicted_NT: Tensor, label_N: Tensor) -> float:
+    if predicted_NT.ndim != 2 or len(predicted_NT) != len(label_N) or not predicted_NT.numel():
+        raise ModelError(
+            f"predictions of frames have shape {tuple(predicted_NT.shape)} for {len(label_N)} clips, "
+            f"wanted ({len(label_N)}, frames)"
+        )
+    return float((predicted_NT == label_N[:, None]).double().mean())
 
 
 def _score_top5(probability_NK: Tensor, label_N: Tensor) -> float:

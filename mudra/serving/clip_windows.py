@@ -108,6 +108,7 @@ def slide_windows(
     stride_s = window_s / WINDOWS_PER_STRIDE if stride_s is None else stride_s
     if not (window_s > 0 and stride_s > 0):
         raise ConfigError(f"windows of {window_s:g} s every {stride_s:g} s cannot be", hint="both must be above 0")
+    predictor = _take_windows_whole(predictor)
     recent = {stream: RecentFrames(source) for stream, source in sources.items()}
     source_times_s = (sources.get(Stream.RGB) or sources[Stream.DEPTH]).times_s
     times_s = resample_times(source_times_s, fps)
@@ -121,6 +122,16 @@ def slide_windows(
         yield spread.push(probability_NK, np.array([(low + high) / 2 for low, high in batch]), is_last=is_last)
         if progress is not None:
             progress(min(start + BATCH, len(spans_s)), len(spans_s), "windows")
+
+
+def _take_windows_whole(predictor: Predictor) -> Predictor:
+    """Return the predictor of clips that begin where their window does, not at a fixed frame of it."""
+    clip = predictor.card.clip
+    if not isinstance(clip.sampling, DenseSampling) or clip.sampling.first_frame is None:
+        return predictor
+    sampling = clip.sampling.model_copy(update={"first_frame": None})
+    card = predictor.card.model_copy(update={"clip": clip.model_copy(update={"sampling": sampling})})
+    return Predictor(predictor.network, card, device=str(predictor.device))
 
 
 def _lay_windows(times_s: FloatArray, *, window_s: float, stride_s: float) -> list[tuple[float, float]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mudra.clips import FrameSource
 from mudra.errors import DataError, MudraError
+from mudra.models import RecurrentFrameNet
 from mudra.scoring import Scores, score_clips
 from mudra.serving.predictor import Predictor, Views
 from mudra.serving.report import PredictionRow, WorstClip, write_predictions, write_report
@@ -57,7 +58,7 @@ def evaluate(
     open_sources: OpenSources,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
-    """Predict every recording and score the predictions.
+    """Predict every recording and score the predictions; those of single frames too, where frames vote on a clip.
 
     Args:
         predictor: The run.
@@ -70,6 +71,7 @@ def evaluate(
     """
     labelled = [recording for recording in recordings if recording.label is not None]
     probabilities: list[Tensor] = []
+    predicted: list[Tensor] = []
     judged: list[Recording] = []
     unread: list[Unread] = []
     for start in range(0, len(labelled), BATCH):
@@ -83,7 +85,10 @@ def evaluate(
             except MudraError as error:
                 unread.append(Unread(recording.key, error.message))
         if batch:
-            probabilities.append(predictor.probabilities(batch))
+            with _watch_frames(predictor) as logits_BTK:
+                probabilities.append(predictor.probabilities(batch))
+            # A recording's views stand one after the other: their frames together are its frames.
+            predicted += [logits.argmax(dim=-1).reshape(len(batch), -1).cpu() for logits in logits_BTK]
         if progress is not None:
             progress(min(start + BATCH, len(labelled)), len(labelled), "predicting clips")
     if not judged:
@@ -91,8 +96,24 @@ def evaluate(
         raise DataError(f"none of {len(recordings)} recordings has a label and can be read{reason}")
     probability_NK = torch.cat(probabilities)
     label_N = torch.tensor([recording.label for recording in judged])
-    scores = score_clips(probability_NK, label_N, class_names=predictor.classes)
+    predicted_NT = torch.cat(predicted) if predicted else None
+    scores = score_clips(probability_NK, label_N, class_names=predictor.classes, predicted_NT=predicted_NT)
     return Evaluation(scores, judged, probability_NK, unread)
+
+
+@contextmanager
+def _watch_frames(predictor: Predictor) -> Iterator[list[Tensor]]:
+    """Collect logits_BTK of all frames while clips are predicted: nothing of a network whose frames do not vote."""
+    logits_BTK: list[Tensor] = []
+    if not isinstance(predictor.network, RecurrentFrameNet):
+        yield logits_BTK
+        return
+    # The head's output is what the vote is made of; asking the network for it would compute everything twice.
+    handle = predictor.network.head.register_forward_hook(lambda _, __, logits: logits_BTK.append(logits))
+    try:
+        yield logits_BTK
+    finally:
+        handle.remove()
 
 
 def write_evaluation(
@@ -118,11 +139,13 @@ def write_evaluation(
     )
     (out / "scores.json").write_text(json.dumps(evaluation.scores.to_json(), indent=2), encoding="utf-8")
     unread = [f"{clip.path}: {clip.reason}" for clip in evaluation.unread]
+    frame_top1 = evaluation.scores.frame_top1
+    frames = None if frame_top1 is None else f"{frame_top1:.4f}"
     write_report(
         out / "report.html",
         title=title,
         scores=evaluation.scores,
-        card={**facts, "could not be read": unread or None},
+        card={"top-1 of single frames": frames, **facts, "could not be read": unread or None},
         curves=curves,
         worst=find_worst(evaluation, predictor, open_sources=open_sources),
         predictions_csv="predictions.csv",

@@ -229,13 +229,19 @@ def refuse_unfit_clips(clip: ClipSpec, model: FrameWiseNetConfig) -> None:
     """Refuse clips of which a network that labels frames could not learn.
 
     Raises:
-        ConfigError: If frames are not sampled at a fixed rate, or a clip is no window of the network.
+        ConfigError: If frames are not sampled at a fixed rate from anywhere, or a clip is no window of the network.
     """
     if not isinstance(clip.sampling, DenseSampling):
         raise ConfigError(
             f"clip.sampling is {clip.sampling.kind!r}, which spreads frames over a whole stream; "
             "a network that labels frames wants neighbouring ones",
             hint="set clip.sampling=dense, and clip.sampling.fps",
+        )
+    if clip.sampling.first_frame is not None:
+        raise ConfigError(
+            f"clip.sampling.first_frame is {clip.sampling.first_frame}, and a network that labels frames learns from "
+            "all of a stream",
+            hint="leave clip.sampling.first_frame out",
         )
     if model.window is not None and model.window.num_frames != clip.num_frames:
         raise ConfigError(

@@ -210,3 +210,12 @@ def test_the_page_shows_table_iii_as_counted(row: Input) -> None:
     assert cells[1] == f"{measure_input(row).weights_input_to_hidden:,}"
     if row.printed is not None:
         assert cells[2] == f"{row.printed} M"
+
+
+@pytest.mark.parametrize("kind", [MULTI, "inception_conv_lstm"])
+@pytest.mark.parametrize("mix", ["none", "per_gate", "full"])
+def test_factors_of_a_normalisation_are_not_between_input_and_gates(kind: str, mix: str) -> None:
+    values = {"mix": mix} if kind == MULTI else {}
+    plain, normalised = (measure(kind, (14, 14), normalisation=choice, **values) for choice in ("none", "batch"))
+    assert plain.weights_input_to_hidden == normalised.weights_input_to_hidden
+    assert plain.weights < normalised.weights

@@ -78,5 +78,8 @@ def test_what_does_not_fit_is_refused() -> None:
             build(flow_channels=flow_channels)
     with pytest.raises(ConfigError, match=r"masked_kernels names 7; the kernels have the sizes \(3, 5\)"):
         build(masked_kernels=(3, 7))
+    for flow_channels in (0, 2):
+        with pytest.raises(ConfigError, match=r"masked_kernels is empty: .*\n  hint: .*flow_channels=0"):
+            build(flow_channels=flow_channels, masked_kernels=())
     with pytest.raises(ConfigError, match="masked_kernels is given, but flow_channels is 0"):
         build(flow_channels=0, masked_kernels=(3,))

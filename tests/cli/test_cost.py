@@ -170,3 +170,20 @@ def test_a_wrong_word_is_refused_with_what_mends_it(mudra: Mudra, words: tuple[s
     outcome = mudra("cost", *words)
     assert outcome.code == 2
     assert said in outcome.err
+
+
+def test_a_table_has_the_weights_between_input_and_gates_where_the_json_has_them(mudra: Mudra) -> None:
+    words = ("cost", "--cell", "multi_kernel_conv_lstm", "in_channels=512", "hidden_channels=[128,128]")
+    lines = [line.split("  ") for line in mudra(*words, "--map", "14x14").out.splitlines()]
+    cells = {words[0]: [word.strip() for word in words[1:] if word.strip()] for words in lines[2:]}
+    assert list(cells) == ["weights", "weights, input to hidden", "biases", "MAC per step"]
+    assert cells["weights, input to hidden"] == ["8,912,896", "-"]
+    widths = {len(line) for line in mudra(*words).out.splitlines()[1:]}
+    assert len(widths) == 1
+
+
+def test_no_mask_at_all_is_no_choice_of_masks(mudra: Mudra) -> None:
+    words = ("--cell", "multi_kernel_conv_lstm", "in_channels=18", "hidden_channels=8", "flow_channels=2")
+    outcome = mudra("cost", *words, "masked_kernels=[]")
+    assert outcome.code == 2
+    assert "masked_kernels is empty" in outcome.err

@@ -6,7 +6,10 @@ import csv
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Mudra, damage
+from mudra.backbones import VGG16Config
+from mudra.cells import PeepholeConvLSTMConfig, PeepholeLSTMConfig
+from mudra.models import RecurrentFrameNetConfig
+from tests.cli.conftest import CLASSES, Mudra, damage
 from tests.fixtures.run import tiny_config, write_run
 from tests.fixtures.video import VideoMaker
 
@@ -91,3 +94,24 @@ def test_a_damaged_file_is_told_and_the_others_are_judged(mudra: Mudra, colour_r
     assert outcome.code == 1
     assert f"not read: {first}" in outcome.err
     assert json.loads(outcome.out)["num_clips"] == json.loads(whole.out)["num_clips"] - 1
+
+
+def test_the_accuracy_of_frames_that_vote_is_told(mudra: Mudra, tmp_path: Path, gestures: Path) -> None:
+    model = RecurrentFrameNetConfig(
+        backbone=VGG16Config(width=0.0625),
+        cells=(PeepholeConvLSTMConfig(hidden_channels=4),),
+        frame_cells=(PeepholeLSTMConfig(hidden_features=4, initialisation="pytorch"),),
+    )
+    config = tiny_config().model_copy(update={"model": model})
+    config = config.with_overrides({"data": {"kind": "folder", "root": str(gestures)}})
+    run = write_run(tmp_path / "votes", config, classes=CLASSES)
+    told = mudra("evaluate", run, "--split", "train")
+    assert told.code == 0, told.err
+    scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    assert 0.0 <= scores["frame_top1"] <= 1.0
+    assert f", top-1 of single frames {scores['frame_top1']:.4f}\n" in told.out
+    assert json.loads(mudra("evaluate", run, "--split", "train", "--json").out)["frame_top1"] == scores["frame_top1"]
+
+
+def test_other_runs_say_nothing_of_single_frames(mudra: Mudra, colour_run: Path, gestures: Path) -> None:
+    assert "single frames" not in mudra("evaluate", colour_run, "--split", "train").out

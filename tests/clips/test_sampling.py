@@ -263,3 +263,46 @@ def test_a_seed_repeats_its_draw() -> None:
 def test_no_frame_at_all_is_refused() -> None:
     with pytest.raises(ClipError, match=r"no frames at all\n  hint: look at the span"):
         sample_frames(np.zeros(0), 4, UniformSampling())
+
+
+FROM_25 = DenseSampling(fps=15.0, first_frame=25)
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1])
+def test_the_same_frames_are_always_taken(seed: int | None) -> None:
+    """Agethen and Hsu 2019: frames 25 to 75 of a video at 15 per second."""
+    generator = None if seed is None else draw(seed)
+    chosen = sample_frames(even(140, 15.0), 50, FROM_25, generator=generator)
+    assert chosen.tolist() == list(range(25, 75))
+    # At 30 frames per second every second one is shown; at 25, the one that is shown at the time.
+    assert sample_frames(even(280), 50, FROM_25, generator=generator).tolist() == list(range(50, 150, 2))
+    chosen = sample_frames(even(200, 25.0), 50, FROM_25, generator=generator)
+    assert chosen.tolist() == [int(25 * frame / 15 + 1e-6) for frame in range(25, 75)]
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [
+        (75, [*range(25, 75)]),
+        (74, [*range(25, 74), 0]),
+        (60, [*range(25, 60), *range(15)]),
+        (25, [*range(25), *range(25)]),
+        (10, [*range(5, 10), *[*range(10)] * 4, *range(5)]),
+        (1, [0] * 50),
+    ],
+)
+def test_short_recordings_go_round(available: int, expected: list[int]) -> None:
+    assert sample_frames(even(available, 15.0), 50, FROM_25).tolist() == expected
+
+
+def test_the_first_frame_may_be_the_very_first_one() -> None:
+    from_0 = DenseSampling(fps=15.0, first_frame=0)
+    assert sample_frames(even(100, 15.0), 4, from_0, generator=draw(3)).tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        DenseSampling(first_frame=-1)
+
+
+def test_a_stretched_clip_begins_with_the_given_frame() -> None:
+    sampling = DenseSampling(fps=20.0, time_scale=(3.0, 3.0), first_frame=10)
+    assert sample_frames(even(100, 20.0), 8, sampling, generator=draw(0)).tolist() == [11 + 3 * k for k in range(8)]
+    assert sample_frames(even(100, 20.0), 8, sampling).tolist() == list(range(10, 18))

@@ -114,3 +114,10 @@ def test_corners_are_those_of_the_frame() -> None:
 
 def test_naming_the_sampling_alone_keeps_the_others_defaults() -> None:
     assert ClipSpec().with_overrides(["sampling.jitter=false"]).sampling == UniformSampling(jitter=False)
+
+
+def test_several_test_clips_of_the_same_frames_are_refused() -> None:
+    sampling = DenseSampling(first_frame=0)
+    ClipSpec(sampling=sampling)
+    with pytest.raises(ConfigError, match=r"num_test_clips is above 1, but sampling\.first_frame makes all of them"):
+        ClipSpec.from_mapping({"sampling": sampling.model_dump(), "num_test_clips": 2})

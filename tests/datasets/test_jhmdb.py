@@ -95,6 +95,9 @@ def test_a_file_without_joints_is_refused(tmp_path: Path) -> None:
     savemat(path, {"pos_img": np.zeros((15, 2, 3))})
     with pytest.raises(DataError, match=r"holds pos_img of shape \(15, 2, 3\)"):
         read_joints(path)
+    savemat(path, {"pos_img": np.ones((2, 15, 3)).astype(object)})
+    with pytest.raises(DataError, match=r"holds pos_img of type object; wanted numbers"):
+        read_joints(path)
     path.write_bytes(b"nothing of the kind" * 20)
     with pytest.raises(DataError, match="cannot be read as joints"):
         read_joints(path)

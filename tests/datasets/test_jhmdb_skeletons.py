@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 import torch
 
 from mudra.datasets import JhmdbSkeletonsConfig
-from mudra.datasets.jhmdb import CLASSES, FPS, find_joints, read_jhmdb
+from mudra.datasets.jhmdb import CLASSES, FPS, FRAMES_FOLDER, JOINTS_FILE, JOINTS_FOLDER, find_joints, read_jhmdb
 from mudra.datasets.skeleton_picture import centre_joints, draw_skeletons
 from mudra.errors import DataError
 from mudra.types import FloatArray, Stream
@@ -35,6 +38,19 @@ def build_skeletons(root: Path, *, num_frames: int = 9) -> Path:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_skeletons(tmp_path_factory.mktemp("jhmdb"))
+
+
+@pytest.fixture
+def own_root(tmp_path: Path) -> Path:
+    """A tree that a test may harm: lists and joints, and no pictures."""
+    root = build_skeletons(tmp_path / "jhmdb")
+    shutil.rmtree(root / FRAMES_FOLDER)
+    return root
+
+
+def joints_of(root: Path, name: str, number: int) -> Path:
+    """The joints of a clip: number 0 is for the test."""
+    return next((root / JOINTS_FOLDER / name).glob(f"*_{number}")) / JOINTS_FILE
 
 
 def small(root: Path | None, **values: Any) -> JhmdbSkeletonsConfig:
@@ -114,3 +130,64 @@ def test_what_cannot_be_drawn_is_refused(root: Path) -> None:
         small(root, frame_step=3).build_drawer()
     with pytest.raises(DataError, match=r"data\.root is missing: the folder that J-HMDB"):
         small(None).build()
+
+
+def test_the_pictures_need_not_be_there(own_root: Path, root: Path) -> None:
+    drawer, whole = small(own_root).build_drawer(), small(root).build_drawer()
+    for split in drawer.recordings:
+        assert torch.equal(drawer.draw(split, range(4)).clip_BTCHW, whole.draw(split, range(4)).clip_BTCHW)
+    dataset = drawer.build_dataset()
+    assert all(recording.path.is_file() for recording in dataset.all_recordings())
+    assert dataset.source is not None
+    assert dataset.source(dataset.split("test")[0], Stream.RGB).frames_THWC.shape == (9, 24, 32, 3)
+
+
+def test_missing_joints_are_refused_or_left_out(own_root: Path) -> None:
+    joints_of(own_root, "catch", 0).unlink()
+    with pytest.raises(DataError, match=r"1 of 21 test recordings are not there; .*catch/.*_0/joint_positions\.mat"):
+        small(own_root).build()
+    dataset = small(own_root, on_missing="skip").build()
+    assert len(dataset.split("test")) == len(CLASSES) - 2  # without the short ones of the first class too
+    assert "1 of 21 test recordings are not there" in dataset.left_out[0]
+    shutil.rmtree(own_root / JOINTS_FOLDER)
+    with pytest.raises(DataError, match=r"none of 63 recordings is there; looked for .*joint_positions\.mat"):
+        small(own_root, on_missing="skip").build()
+
+
+def test_damaged_joints_are_found_when_the_set_is_opened(own_root: Path) -> None:
+    gone = np.random.default_rng(0).uniform(0, 99, (2, 15, 9))
+    gone[:, :, 8] = 7.0
+    savemat(joints_of(own_root, "catch", 0), {"pos_img": np.full((2, 15, 9), np.nan)})
+    savemat(joints_of(own_root, "clap", 1), {"pos_img": gone})
+    joints_of(own_root, "jump", 2).write_bytes(b"torn")
+    reasons = (
+        r"catch/.*_0/joint_positions\.mat: joints hold nan",
+        r"clap/.*_1/joint_positions\.mat: all joints lie on the belly in frame 8",
+        r"jump/.*_2/joint_positions\.mat: cannot be read as joints",
+    )
+    for reason in reasons:
+        with pytest.raises(
+            DataError, match=rf"(?s)3 of 63 files of joints are damaged:.*{reason}.*hint: .*on_damaged=skip"
+        ):
+            small(own_root).build()
+    drawer = small(own_root, on_damaged="skip").build_drawer()
+    left_out = drawer.build_dataset().left_out
+    assert left_out[-1] == "3 recordings have fewer than 4 frames and are left out"
+    for reason in reasons:
+        assert sum(re.search(reason, line) is not None for line in left_out) == 1
+    assert sum(map(len, drawer.recordings.values())) == 63 - 3 - 3
+    for split in drawer.recordings:
+        drawer.draw(split, range(drawer.count(split)))
+
+
+def test_nothing_but_damaged_joints_is_refused_in_any_case(own_root: Path) -> None:
+    for path in own_root.glob(f"{JOINTS_FOLDER}/*/*/*.mat"):
+        path.write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"(?s)63 of 63 .*\.\.\. \(63 in all\)\n  hint: unpack them again$"):
+        small(own_root, on_damaged="skip").build()
+
+
+def test_a_lack_of_scipy_is_not_taken_for_damage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(DataError, match=r"^SciPy, .* is not installed"):
+        small(root, on_damaged="skip").build()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mudra.datasets.jhmdb import JOINTS
-from mudra.datasets.skeleton_picture import BELLY, BONES, centre_joints, draw_skeletons
+from mudra.datasets.skeleton_picture import BELLY, BONES, centre_joints, draw_skeletons, refuse_undrawable
 from mudra.errors import DataError
 from mudra.types import FloatArray
 
@@ -78,9 +78,20 @@ def test_a_bone_is_a_line_and_a_frame_is_drawn_alone() -> None:
         (np.zeros((3, 14, 2)), r"joints of shape \(3, 14, 2\) came; wanted \(T, 15, 2\)"),
         (np.zeros((0, 15, 2)), r"joints of shape \(0, 15, 2\)"),
         (np.full((1, 15, 2), np.nan), "joints hold nan or infinity"),
-        (np.ones((2, 15, 2)), "all joints lie on the belly"),
+        (np.ones((2, 15, 2)), "all joints lie on the belly in frame 0"),
+        (np.concatenate([random_joints(2), np.ones((1, 15, 2))]), "all joints lie on the belly in frame 2"),
+        (np.concatenate([random_joints(1), np.full((1, 15, 2), np.inf)]), "nan or infinity, .* first in frame 1"),
     ],
 )
 def test_joints_that_make_no_person_are_refused(joints: FloatArray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         centre_joints(joints, size=SIZE)
+    with pytest.raises(DataError, match=rf"^a\.mat: .*{message}"):
+        refuse_undrawable(joints, where="a.mat")
+
+
+def test_joints_that_are_accepted_can_be_drawn_from_any_frame_on() -> None:
+    joints = random_joints(3)
+    refuse_undrawable(joints)
+    for frame in range(3):
+        assert draw_skeletons(centre_joints(joints[frame : frame + 1], size=SIZE), size=SIZE).any()

@@ -127,3 +127,29 @@ def test_it_is_told_by_lists_beside_labels(root: Path, tmp_path: Path) -> None:
     (root / LABELS).unlink()
     assert not is_sports1m(root)
     assert not is_sports1m(tmp_path)
+
+
+def test_videos_of_both_lists_are_refused_or_left_out_of_training(root: Path) -> None:
+    lines = [sports1m_line("a-video_01", 1), sports1m_line("d-video_02", 2), sports1m_line("d-video_03", 3)]
+    write_lines(root / LISTS["train"], lines)
+    message = (
+        r"train_partition\.txt and .*test_partition\.txt both name 2 videos, .*: d-video_02, d-video_03"
+        r"\n  hint: leave them out of training: data\.on_leak=skip"
+    )
+    with pytest.raises(DataError, match=message):
+        read_sports1m(root)
+    dataset = Sports1mConfig(root=root, on_leak="skip").build()
+    assert [recording.path.stem for recording in dataset.split("train")] == ["a-video_01"]
+    assert sizes(dataset)["test"] == 23
+    told = "2 videos to train on are to be tested on too and are left out: d-video_02, d-video_03"
+    assert dataset.notes == dataset.left_out == (told,)
+    # What is not there, or of another class, is neither trained on nor tested on.
+    (root / VIDEOS_FOLDER / "test" / "d-video_02.mp4").unlink()
+    with pytest.raises(DataError, match="both name 1 videos, to train on and to test on: d-video_03"):
+        read_sports1m(root, on_missing="skip")
+    assert sizes(read_sports1m(root, classes=("boxing", "boomerang"))) == {"train": 1, "validation": 0, "test": 2}
+
+
+def test_a_list_alone_leaks_nothing(root: Path) -> None:
+    (root / LISTS["train"]).unlink()
+    assert sizes(read_sports1m(root)) == {"train": 0, "validation": 0, "test": 23}

@@ -20,7 +20,7 @@ from mudra.cells import (
     PeepholeConvLSTMConfig,
     unroll,
 )
-from mudra.errors import ModelError
+from mudra.errors import ConfigError, ModelError
 from mudra.models import FutureNet, FutureNetConfig, frame_errors, measure_complexity, sum_cross_entropy
 
 SMALL = PeepholeConvLSTMConfig(hidden_channels=6, kernel_size=3)
@@ -220,3 +220,11 @@ def test_frames_of_another_shape_are_refused() -> None:
 def test_parts_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         small(**values)
+
+
+def test_steps_with_batch_normalisation_are_not_recomputed() -> None:
+    normalised = MultiKernelConvLSTMConfig(hidden_channels=6, normalisation="batch")
+    small(encoder=normalised, decoder=SMALL)
+    for parts, name in ({"encoder": normalised, "decoder": SMALL}, "encoder"), ({"decoder": normalised}, "decoder"):
+        with pytest.raises(ConfigError, match=rf"recompute_steps .* {name} has batch normalisation"):
+            small(**parts, recompute_steps=True)

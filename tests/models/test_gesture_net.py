@@ -30,7 +30,7 @@ from mudra.cells import (
     MultiKernelConvLSTMConfig,
     unroll,
 )
-from mudra.errors import ModelError
+from mudra.errors import ConfigError, ModelError
 from mudra.heads import ConsensusConfig, DenseClassifierConfig, MeanClassifierConfig, MultiScaleDecoderConfig
 from mudra.models import GestureNet, GestureNetConfig, StreamState
 from mudra.scoring import MaskLoss
@@ -370,3 +370,10 @@ def test_overrides_reach_every_part() -> None:
     assert config.head == MeanClassifierConfig(dropout=0.5)
     network = config.build()
     assert (network.backbone.stem.padding, len(network.cells)) == ("symmetric", 1)
+
+
+def test_steps_with_batch_normalisation_are_not_recomputed() -> None:
+    cells = (ConvLSTMConfig(), MultiKernelConvLSTMConfig(normalisation="batch"))
+    small(cells=cells)
+    with pytest.raises(ConfigError, match=r"recompute_steps .* cells\.1 has batch normalisation"):
+        small(cells=cells, recompute_steps=True)

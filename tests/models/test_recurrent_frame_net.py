@@ -192,3 +192,10 @@ def test_what_does_not_fit_is_refused() -> None:
         small()(random_clip(channels=4))
     with pytest.raises(ModelError, match="in_channels is not known"):
         RecurrentFrameNetConfig(num_classes=5).build()
+
+
+def test_steps_with_batch_normalisation_are_not_recomputed() -> None:
+    cells = (ConvLSTMConfig(hidden_channels=64), MultiKernelConvLSTMConfig(normalisation="batch"))
+    small(cells=cells)
+    with pytest.raises(ConfigError, match=r"recompute_steps .* cells\.1 has batch normalisation"):
+        small(cells=cells, recompute_steps=True)

@@ -1,12 +1,13 @@
-"""What networks refuse alike: what the data set has not said yet, and clips of another shape."""
+"""What networks refuse alike: what the data set has not said, other clips, statistics of recomputed steps."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from mudra.errors import ModelError
-from mudra.models.refusal import check_clip, require_sizes
+from mudra.errors import ConfigError, ModelError
+from mudra.models.refusal import check_clip, refuse_recomputed_statistics, require_sizes
 
 
 def test_sizes_are_handed_on_once_both_are_known() -> None:
@@ -32,3 +33,12 @@ def test_a_clip_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match=r"got a clip of shape .* wanted \(B, T, 3, H, W\): time") as caught:
         check_clip(torch.zeros(shape), 3)
     assert str(shape) in str(caught.value)
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.BatchNorm3d(2)])
+def test_steps_with_batch_normalisation_are_not_recomputed(norm: nn.Module) -> None:
+    plain = nn.Sequential(nn.Conv2d(2, 2, 1), nn.GroupNorm(1, 2))
+    refuse_recomputed_statistics({"encoder": plain, "decoder": plain})
+    message = r"recompute_steps .* decoder has batch normalisation, .*\n  hint: .*decoder\.normalisation=none"
+    with pytest.raises(ConfigError, match=message):
+        refuse_recomputed_statistics({"encoder": plain, "decoder": nn.Sequential(plain, nn.Sequential(norm))})

@@ -126,6 +126,7 @@ def test_json_is_plain_and_complete():
     plain = json.loads(json.dumps(scores.to_json(), allow_nan=False))
     assert plain["top1"] == scores.top1
     assert plain["top5"] is None
+    assert plain["frame_top1"] is None
     assert plain["top1_interval"] == list(scores.top1_interval)
     assert plain["empty_classes"] == ["tap"]
     assert plain["confusion"] == scores.confusion_KK.tolist()
@@ -197,3 +198,23 @@ def test_refuses_other_number_of_names():
 def test_refuses_what_is_no_probability(row):
     with pytest.raises(ModelError, match=r"row 1 .* no probabilities\n.*softmax"):
         refuse(torch.tensor([[0.5, 0.5], row]), torch.tensor([0, 0]), ["a", "b"])
+
+
+def test_frames_are_judged_by_themselves():
+    predicted_NT = torch.tensor([[0, 0, 1], [1, 2, 3], [0, 0, 0], [1, 1, 1], [0, 1, 0], [2, 2, 0]])
+    probability_NK, label_N = answers_as_probabilities(ANSWERS), torch.tensor(LABELS)
+    scores = score_clips(probability_NK, label_N, class_names=NAMES, predicted_NT=predicted_NT)
+    assert scores.frame_top1 == pytest.approx((2 + 0 + 3 + 3 + 1 + 2) / 18)
+    assert scores.to_json()["frame_top1"] == scores.frame_top1
+    assert score().frame_top1 is None
+
+
+@pytest.mark.parametrize("shape", [(6,), (5, 3), (6, 0)])
+def test_frames_of_other_clips_are_refused(shape):
+    with pytest.raises(ModelError, match=r"predictions of frames have shape .* for 6 clips, wanted \(6, frames\)"):
+        score_clips(
+            answers_as_probabilities(ANSWERS),
+            torch.tensor(LABELS),
+            class_names=NAMES,
+            predicted_NT=torch.zeros(shape, dtype=torch.int64),
+        )

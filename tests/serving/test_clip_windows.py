@@ -135,3 +135,13 @@ def test_recent_frames_go_back_when_they_must() -> None:
     assert recent.read(np.array([7, 9])).frames_THWC[:, 0, 0, 0].tolist() == [28, 36]
     assert recent.read(np.array([2])).times_s.tolist() == [0.2]
     assert recent.read().frames_THWC.shape == (20, 8, 8, 3)
+
+
+def test_a_window_is_taken_from_its_own_beginning() -> None:
+    """Whatever frame of a recording clips begin with: a window of four frames has no frame 25."""
+    plain, fixed = (predictor(sampling=DenseSampling(fps=10.0, first_frame=first)) for first in (None, 2))
+    found = [
+        join(list(slide_windows(run, {Stream.RGB: ArraySource(stream())}, window_s=0.6))) for run in (plain, fixed)
+    ]
+    np.testing.assert_array_equal(found[0].probability_TK, found[1].probability_TK)
+    assert fixed.card.clip.sampling == DenseSampling(fps=10.0, first_frame=2)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mudra.clips import ArraySource, ClipSpec, FrameSource, RgbChannels, RunCard
 from mudra.errors import DataError, VideoError
+from mudra.models import RecurrentFrameNet
 from mudra.serving import Predictor, evaluate, write_evaluation
 from mudra.serving.evaluation import BATCH, find_worst
 from mudra.types import Frames, Recording, Stream
@@ -29,6 +30,38 @@ class Brightness(nn.Module):
     def forward(self, clip_BTCHW: Tensor) -> Tensor:
         level_B1 = clip_BTCHW[:, :, :1].mean(dim=(1, 2, 3, 4))[:, None]
         return -((level_B1 - torch.tensor(LEVELS)).abs() / 20)
+
+
+class FrameBrightness(RecurrentFrameNet):
+    """Knows the class of every frame by its mean level; the frames vote."""
+
+    def __init__(self) -> None:
+        super().__init__(num_classes=3, in_channels=3, width=0.0625, cells=(), frame_cells=())
+        self.backbone = FrameMeans()  # type: ignore[assignment]
+        self.head = ByLevel()
+
+
+class FrameMeans(nn.Module):
+    """One number per frame as its map."""
+
+    def forward(self, clip_BTCHW: Tensor) -> Tensor:
+        return clip_BTCHW[:, :, :1].mean(dim=(3, 4), keepdim=True)
+
+
+class ByLevel(nn.Module):
+    """Levels into logits of every frame."""
+
+    def forward(self, level_BTC: Tensor) -> Tensor:
+        return -((level_BTC - torch.tensor(LEVELS)).abs() / 20)
+
+
+def draw_frames(recording: Recording, stack: ExitStack) -> Mapping[Stream, FrameSource]:
+    """A frame of each brightness that the file's name tells."""
+    if "bad" in recording.path.name:
+        raise VideoError(recording.path, "truncated")
+    levels = np.array([LEVELS[int(word)] for word in recording.path.stem], np.uint8)
+    frames = Frames(np.broadcast_to(levels[:, None, None, None], (len(levels), 16, 16, 3)).copy(), np.arange(3) / 10)
+    return {Stream.RGB: ArraySource(frames)}
 
 
 def predictor(streams: tuple[Stream, ...] = (Stream.RGB,)) -> Predictor:
@@ -148,3 +181,30 @@ def test_report_predictions_and_scores_are_written(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 11
     assert "y-2.mp4@0.000-end" in rows[-1].values()
+
+
+@pytest.mark.parametrize("num_test_clips", [1, 2])
+def test_frames_that_vote_are_judged_by_themselves_too(num_test_clips: int, tmp_path: Path) -> None:
+    clip = predictor().card.clip.model_copy(update={"num_test_clips": num_test_clips})
+    judge = Predictor(FrameBrightness(), RunCard(classes=CLASSES, clip=clip), device="cpu")
+    shown = {"000": 0, "011": 1, "110": 0, "bad": 1, "212": 2, "222": 2}
+    asked = [Recording(path=Path(f"{name}.mp4"), label=label, split="test") for name, label in shown.items()]
+    asked += [Recording(path=Path("000.mp4"), label=2)] * BATCH  # more than one batch
+    result = evaluate(judge, asked, open_sources=draw_frames)
+    num_clips = 5 + BATCH
+    assert result.scores.num_clips == num_clips
+    assert result.scores.top1 == pytest.approx(4 / num_clips)
+    # Of several test clips, which show the same three frames here, all frames count.
+    assert result.scores.frame_top1 == pytest.approx((3 + 2 + 1 + 2 + 3) / (3 * num_clips))
+    assert not judge.network.head._forward_hooks
+    path = write_evaluation(tmp_path, result, judge, title="Mine", facts={}, open_sources=draw_frames)
+    assert json.loads((tmp_path / "scores.json").read_text())["frame_top1"] == result.scores.frame_top1
+    assert "top-1 of single frames" in path.read_text(encoding="utf-8")
+
+
+def test_other_networks_say_nothing_of_single_frames(tmp_path: Path) -> None:
+    judge = predictor()
+    result = evaluate(judge, recordings(3), open_sources=draw)
+    assert result.scores.frame_top1 is None
+    path = write_evaluation(tmp_path, result, judge, title="Mine", facts={}, open_sources=draw)
+    assert "single frames" not in path.read_text(encoding="utf-8")

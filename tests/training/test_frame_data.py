@@ -193,6 +193,9 @@ def test_clips_of_no_use_are_refused() -> None:
         ConfigError, match=r"num_frames is 8, .*window.num_frames 32: .*\n  hint: set clip.num_frames=32"
     ):
         refuse_unfit_clips(dense, window)
+    fixed = ClipSpec(num_frames=8, sampling=DenseSampling(first_frame=0))
+    with pytest.raises(ConfigError, match=r"first_frame is 0, .* from all of a stream\n  hint: leave clip\.sampling"):
+        refuse_unfit_clips(fixed, FrameWiseNetConfig())
     refuse_unfit_clips(dense.model_copy(update={"num_frames": 32}), window)
     refuse_unfit_clips(dense, FrameWiseNetConfig())
 

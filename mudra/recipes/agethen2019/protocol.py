@@ -19,6 +19,7 @@ UCF101_CLASSES, UCF101_SUBSET_CLASSES, SPORTS1M_CLASSES = 101, 17, 20
 SIDE_PX = 224
 UCF101_FPS, SPORTS1M_FPS, I3D_FPS = 15.0, 1.0, 24.0
 UCF101_FRAMES, SPORTS1M_FRAMES, I3D_FRAMES = 50, 30, 64
+UCF101_FIRST, SPORTS1M_FIRST = 25, 70  # "frames 25 to 75" and "70 to 100", the last one left out, counted from 0
 MIDDLE_LEVEL = (127.5, 127.5, 127.5)  # I3D's weights were trained on levels from -1 to 1
 
 ModelConfig = GestureNetConfig | RecurrentFrameNetConfig
@@ -56,13 +57,15 @@ def on_i3d(cell: AnyRecurrentLayerConfig, *, frozen: bool = True) -> RecurrentFr
 
 
 def train_on_ucf101(model: ModelConfig) -> RunConfig:
-    """Return a run of a network on VGG-16 on UCF-101: 50 frames at 15 per second."""
-    return _make_run(model, _see_imagenet(UCF101_FRAMES, fps=UCF101_FPS), num_classes=UCF101_CLASSES)
+    """Return a run of a network on VGG-16 on UCF-101: frames 25 to 75 at 15 per second."""
+    clip = _see_imagenet(UCF101_FRAMES, fps=UCF101_FPS, first_frame=UCF101_FIRST)
+    return _make_run(model, clip, num_classes=UCF101_CLASSES)
 
 
 def train_on_sports1m(model: ModelConfig) -> RunConfig:
-    """Return a run of a network on VGG-16 on twenty classes of Sports-1M: 30 frames at one per second."""
-    return _make_run(model, _see_imagenet(SPORTS1M_FRAMES, fps=SPORTS1M_FPS), num_classes=SPORTS1M_CLASSES)
+    """Return a run of a network on VGG-16 on twenty classes of Sports-1M: frames 70 to 100 at one per second."""
+    clip = _see_imagenet(SPORTS1M_FRAMES, fps=SPORTS1M_FPS, first_frame=SPORTS1M_FIRST)
+    return _make_run(model, clip, num_classes=SPORTS1M_CLASSES)
 
 
 def train_i3d(model: ModelConfig, *, num_classes: int, with_flow: bool = False) -> RunConfig:
@@ -73,15 +76,16 @@ def train_i3d(model: ModelConfig, *, num_classes: int, with_flow: bool = False) 
     return _make_run(model, clip, num_classes=num_classes)
 
 
-def _see_imagenet(num_frames: int, *, fps: float) -> ClipSpec:
-    return _see(num_frames, fps=fps, rgb=RgbChannels(mean=IMAGENET_MEAN, divisor=IMAGENET_DEVIATION))
+def _see_imagenet(num_frames: int, *, fps: float, first_frame: int) -> ClipSpec:
+    rgb = RgbChannels(mean=IMAGENET_MEAN, divisor=IMAGENET_DEVIATION)
+    return _see(num_frames, fps=fps, rgb=rgb, first_frame=first_frame)
 
 
-def _see(num_frames: int, *, fps: float, rgb: RgbChannels) -> ClipSpec:
+def _see(num_frames: int, *, fps: float, rgb: RgbChannels, first_frame: int | None = None) -> ClipSpec:
     return ClipSpec(
         num_frames=num_frames,
         size=(SIDE_PX, SIDE_PX),
-        sampling=DenseSampling(fps=fps),
+        sampling=DenseSampling(fps=fps, first_frame=first_frame),
         rgb=rgb,
         mirror="never",
         augmentation=Augmentation(mirror_probability=0.0),

@@ -5,11 +5,11 @@ Paper: Deep Multi-Kernel Convolutional LSTM Networks and an Attention-Based Mech
 Data:  UCF-101, split 1 (`data=ucf101`); 101 classes.
 Run:   mudra train agethen2019/table1/multi_3_5 data=ucf101 data.root=ucf101
 Cost:  not yet run. Without training: mudra cost agethen2019/table1/multi_3_5
-Differs from the paper: clips of 50 neighbouring frames come from anywhere in training and from the middle in tests,
-    where the paper takes frames 25 to 75 of 140; short videos are held on their last frame, not repeated. Weights of
-    VGG-16 are torchvision's. Optimiser, epochs, pooling and the size of the LSTM are ours, as the paper names none, and
-    so is the reading of the stacked 1x1 convolutions (within each gate, on input and hidden maps). Top-1 is that of the
-    frames' mean probability; the frames' own accuracy, which the paper averages, is `validation_frame_top1`.
+Differs from the paper: frames 25 to 75 are those from number 25, counted from 0, up to 74; that too short videos go
+    round is said of Sports-1M and holds here too. Weights of VGG-16 are torchvision's. Optimiser, epochs, pooling and
+    the size of the LSTM are ours, as the paper names none, and so is the reading of the stacked 1x1 convolutions
+    (within each gate, on input and hidden maps). Top-1 is that of the frames' mean probability; the frames' own
+    accuracy is `frame_top1` of `mudra evaluate`, and `validation_frame_top1` in training.
 """
 
 from __future__ import annotations

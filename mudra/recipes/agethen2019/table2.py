@@ -3,8 +3,8 @@
 Paper: Deep Multi-Kernel Convolutional LSTM Networks and an Attention-Based Mechanism for Videos, IEEE Transactions on
     Multimedia 2019. The machine is not named.
 Data:  any; the paper's videos are UCF-101's (`data=ucf101`).
-Run:   mudra cost agethen2019/table2/multi_3_5
-Cost:  not yet run. Without training: mudra cost agethen2019/table2/multi_3_5
+Run:   python -m benchmarks.layer_time; without times: mudra cost agethen2019/table2/multi_3_5
+Cost:  not yet run.
 Differs from the paper: the numbers are seconds of the layer alone, for batches of 10 videos of 20 frames on maps of
     14x14. A row is the whole network around that layer; what can be compared between machines is each row's ratio to
     the first one's: 1.29, 1.17 and 1.22 in training.

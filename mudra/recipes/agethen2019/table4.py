@@ -5,9 +5,7 @@ Paper: Deep Multi-Kernel Convolutional LSTM Networks and an Attention-Based Mech
 Data:  Sports-1M, the twenty classes of the paper's second footnote (`data=sports1m data.classes=agethen2019`).
 Run:   mudra train agethen2019/table4/multi_3_5 data=sports1m data.root=sports1m data.classes=agethen2019
 Cost:  not yet run. Without training: mudra cost agethen2019/table4/multi_3_5
-Differs from the paper: clips of 30 neighbouring frames come from anywhere in training and from the middle in tests,
-    where the paper takes frames 70 to 100 of 140; short videos are held on their last frame, not repeated; the rest as
-    in Table I.
+Differs from the paper: frames 70 to 100 are those from number 70, counted from 0, up to 99; the rest as in Table I.
 """
 
 from __future__ import annotations

@@ -20,18 +20,21 @@ from mudra.training import RunConfig
 from mudra.types import Stream
 
 CELL = ConvLSTMConfig()
-RUNS: list[tuple[RunConfig, int, int, float]] = [
-    (train_on_ucf101(on_vgg(CELL)), 101, 50, 15.0),
-    (train_on_sports1m(on_vgg(CELL)), 20, 30, 1.0),
-    (train_i3d(on_i3d(CELL), num_classes=17), 17, 64, 24.0),
+RUNS: list[tuple[RunConfig, int, int, float, int | None]] = [
+    (train_on_ucf101(on_vgg(CELL)), 101, 50, 15.0, 25),
+    (train_on_sports1m(on_vgg(CELL)), 20, 30, 1.0, 70),
+    (train_i3d(on_i3d(CELL), num_classes=17), 17, 64, 24.0, None),
 ]
 
 
-@pytest.mark.parametrize(("config", "num_classes", "num_frames", "fps"), RUNS)
-def test_clips_are_the_papers(config: RunConfig, num_classes: int, num_frames: int, fps: float) -> None:
+@pytest.mark.parametrize(("config", "num_classes", "num_frames", "fps", "first_frame"), RUNS)
+def test_clips_are_the_papers(
+    config: RunConfig, num_classes: int, num_frames: int, fps: float, first_frame: int | None
+) -> None:
     clip: Any = config.clip
     assert config.model.num_classes == num_classes
     assert (clip.num_frames, clip.sampling.kind, clip.sampling.fps) == (num_frames, "dense", fps)
+    assert clip.sampling.first_frame == first_frame
     assert (clip.size, clip.mirror, clip.streams) == ((224, 224), "never", (Stream.RGB,))
     assert config.loader.batch_size == 10
 

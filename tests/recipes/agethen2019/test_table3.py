@@ -39,4 +39,7 @@ def test_layers_have_the_papers_sizes(name: str) -> None:
     counted = measure_cell(cell.to_empty(device="cpu"), size=(14, 14))
     assert (counted.weights_input_to_hidden, counted.biases) == (weights, 1024)
     # 9.1 M is the one number that does not come out, by any rounding of the others' kind.
-    assert (round(weights / 1e6, 1) == millions) == (name != "multi_3_5_mixed")
+    comes_out = round(weights / 1e6, 1) == millions
+    assert comes_out == (name != "multi_3_5_mixed")
+    told = "within 0.05 of the paper" if comes_out else f"differs: {weights / 1e6:.3f} million weights are counted"
+    assert ROWS[name].status == told
