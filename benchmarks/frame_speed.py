@@ -26,6 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import RESULTS, append_rows, circumstances
 from mudra.models import FrameWiseNet, FrameWiseNetConfig, judge_frames, judge_stream
@@ -148,6 +149,10 @@ def sliding(name: str, options: argparse.Namespace) -> Row | None:
         return judge_frames(network, clip_BTCHW)[0]
 
     difference = float((judge_each() - judge_shared()).abs().max())
+    with FlopCounterMode(display=False) as each:
+        judge_each()
+    with FlopCounterMode(display=False) as shared:
+        judge_shared()
     each_s, shared_s = (median_s(program, options.rounds) for program in (judge_each, judge_shared))
     return {
         "num_frames": num_frames,
@@ -155,6 +160,7 @@ def sliding(name: str, options: argparse.Namespace) -> Row | None:
         "frames_per_s": round(num_frames / shared_s, 1),
         "one_by_one_frames_per_s": round(num_frames / each_s, 2),
         "times_faster": round(each_s / shared_s, 2),
+        "fewer_macs": round(each.get_total_flops() / shared.get_total_flops(), 2),
         "largest_difference": difference,
     }
 
