@@ -56,6 +56,7 @@ def build_page() -> str:
         *tables_trained.flow_masks(),
         *tables_trained.msd_synthetic(),
         *tables_trained.msd_isogd(),
+        *tables_trained.nvgesture_pairs(),
         *tables_speed.recurrent(),
         *tables_speed.layer_time(),
         *tables_speed.temporal_modules(),

@@ -10,6 +10,7 @@ from benchmarks import frame_wise as frames
 from benchmarks import moving_digits as digits
 from benchmarks import msd_isogd as isogd
 from benchmarks import msd_synthetic as synthetic
+from benchmarks import nvgesture_pairs as pairs
 from benchmarks.tables_parts import Row, as_table, newest, origin, picture, rows_of
 from benchmarks.training import summarise
 
@@ -202,3 +203,33 @@ def _line_of_errors(found: list[Row], base: Row | None) -> Row:
     line["parameters"] = f"{found[-1]['parameters']:,}"
     line["training, min"] = f"{statistics.median(row['minutes'] for row in found):.1f}"
     return line
+
+
+def nvgesture_pairs() -> list[str]:
+    """One real depth recording of a class learned, the other named."""
+    rows = newest(rows_of("nvgesture_pairs"), "row")
+    if not rows:
+        return []
+    table = [
+        {
+            "training": row["row"],
+            "top-1": f"{row['top1']:.2f}",
+            "times chance": f"{row['times_chance']:.1f}",
+            "clips": row["num_clips"],
+            "train loss": f"{row['train_loss']:.3f}",
+            "epochs": row["epochs"],
+            "training, min": f"{row['training_minutes']:.1f}",
+            "min of one core": row["cpu_minutes"] or "",
+        }
+        for row in rows
+    ]
+    return [
+        "## NVGesture's pairs of real depth recordings",
+        f"{pairs.NOTE} Of each of {rows[-1]['num_clips']} classes one recording trains and the other is judged, all of "
+        "people seen in training and most in the very class. Chance is "
+        f"{pairs.CHANCE:.2f}; wanted was at least {pairs.WANTED:.2f}. ours/small at 3/4 of its width, strong "
+        "augmentation, last epoch's weights.",
+        as_table(table),
+        *picture("What each class was taken for", pairs.PICTURE),
+        origin(rows),
+    ]

@@ -78,7 +78,7 @@ def check_fit(
         names: How the wanted names look, for the hint.
 
     Raises:
-        ModelError: If they do not fit; the message lists the first of each.
+        ModelError: If they do not fit; the message names the first of each sort, and the error's notes name all.
     """
     # Older files do not count the batches that their statistics were taken over; PyTorch does without.
     needed = [name for name in wanted if not name.endswith("num_batches_tracked") and name not in fresh]
@@ -88,11 +88,15 @@ def check_fit(
     wrong = missing + reshaped + unknown
     if wrong:
         kinds = {"missing": missing, "of another shape": reshaped, "unknown": unknown}
-        listed = "; ".join(f"{kind}: {_shorten(names)}" for kind, names in kinds.items() if names)
-        raise ModelError(
+        listed = "; ".join(f"{len(names)} {kind}: {_shorten(names)}" for kind, names in kinds.items() if names)
+        error = ModelError(
             f"{complaint}: {len(wrong)} missing, unknown or of another shape ({listed})",
             hint=f"wanted: a state dict with {names}",
         )
+        for kind, names_of_kind in kinds.items():
+            for name in names_of_kind:
+                error.add_note(f"{kind}: {name}")
+        raise error
 
 
 def _unwrap(found: Any, path: Path) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mudra.backbones.backbone import Backbone
 from mudra.backbones.published import bare_names, check_fit, read_published
+from mudra.backbones.taken_weights import TakenWeights, compare_weights
 from mudra.errors import ModelError
 
 TORCHVISION_NAMES = "torchvision's names, conv1.weight, layer1.0.conv1.weight, ..."
@@ -47,6 +48,7 @@ class PublishedBackbone(Backbone):
         super().__init__(in_channels=in_channels, out_channels=out_channels, time_stride=time_stride)
         self.pretrained, self.torchvision_weights = pretrained, torchvision_weights
         self.holds_weights = pretrained is None
+        self.taken: TakenWeights | None = None  # what `load_pretrained` found
         self.frozen = False
         self.is_asked_to_train = True  # as every module is, until it is told
         self.register_load_state_dict_post_hook(_mark_filled)  # type: ignore[no-untyped-call]
@@ -89,15 +91,15 @@ class PublishedBackbone(Backbone):
 
         Clips of other than three channels get the mean of the first kernels' three, in every channel (Wang et al. 2016,
         arXiv:1608.00859, section 3.2, cross modality). The dense layer in the file is left out; temporal modules that
-        the file does not know keep their first values.
+        the file does not know keep their first values. `taken` then names what was taken and what was not.
 
         Raises:
-            ModelError: If the file is missing, is damaged, or holds another network's weights.
+            ModelError: If the file is missing, is damaged, or holds another network's weights; its notes name them all.
         """
         if self.pretrained is None:
             return
-        weights = self.name_as_ours(read_published(self.pretrained, self.torchvision_weights))
-        weights = {name: value for name, value in weights.items() if not _is_dense(name, self.dense_layer)}
+        found = self.name_as_ours(read_published(self.pretrained, self.torchvision_weights))
+        weights = {name: value for name, value in found.items() if not _is_dense(name, self.dense_layer)}
         first = weights.get(self.first_conv)
         if first is not None and first.ndim >= 4 and first.shape[1] != self.in_channels:
             mean = first.mean(dim=1, keepdim=True)
@@ -107,6 +109,7 @@ class PublishedBackbone(Backbone):
         fresh = set() if any(map(self.is_temporal, weights)) else {name for name in wanted if self.is_temporal(name)}
         complaint = f"{self.pretrained}: not the weights of {self.describe()}"
         check_fit(weights, wanted, complaint, fresh=fresh, names=self.published_names)
+        self.taken = compare_weights(f"pretrained {self.pretrained}", tuple(weights), wanted, found)
         self.load_state_dict(weights, strict=not fresh)
 
     def describe(self) -> str:

@@ -45,6 +45,11 @@ def is_foldable(layer: nn.Module, x_FCHW: Tensor) -> bool:
 
     It must be a plain 1x1 convolution without stride and bias; and nothing may look on that knows a convolution and not
     its parts: a compiler, a hook, a weight that is computed, or what counts operations with a tensor of its own kind.
+
+    It must not widen: the numbers would be the same, but the moved channels are added onto a result that is larger than
+    the maps, which a shift of the maps copies once. Measured on one thread, folding takes 0.76 to 0.94 times as long as
+    shift and convolution in the bottlenecks of ResNet-50, and 1.2 to 1.6 times as long in the inverted residuals of
+    MobileNetV2, whose first convolutions give six channels for one. So those keep their shift.
     """
     if type(layer) is not nn.Conv2d or "weight" not in layer._parameters:
         return False
@@ -52,7 +57,7 @@ def is_foldable(layer: nn.Module, x_FCHW: Tensor) -> bool:
         return False
     is_pointwise = layer.kernel_size == layer.stride == (1, 1) and layer.padding in ((0, 0), 0) and layer.groups == 1
     is_plain = type(x_FCHW) is Tensor and x_FCHW.device.type == "cpu" and not torch.compiler.is_compiling()
-    return is_pointwise and layer.bias is None and is_plain
+    return is_pointwise and layer.out_channels <= layer.in_channels and layer.bias is None and is_plain
 
 
 def convolve_shifted(x_FCHW: Tensor, weight_DC11: Tensor, num_frames: int, plan: tuple[Fold, ...]) -> Tensor:

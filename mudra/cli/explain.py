@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from mudra.serving import Explained
+    from torch import nn
+
+    from mudra.serving import Explained, Predictor
 
 
 class Rule(StrEnum):
@@ -39,7 +41,9 @@ def explain(
         None, "--blocks", help="For networks with temporal modules: blocks to draw: layer1.0,layer4.2"
     ),
     decoder: Path = typer.Option(
-        None, "--decoder", help="For a run saved without its decoder: a file that has it, such as its last.ckpt."
+        None,
+        "--decoder",
+        help="For a run saved without its decoder: a file that has it; default its own checkpoint, if it is there.",
     ),
 ) -> None:
     """Show why a run names a gesture: most active maps, gates, attention and Grad-CAM over the frames.
@@ -57,7 +61,7 @@ def explain(
     from mudra.cli.stream import labels_frames
     from mudra.errors import ConfigError, ModelError, MudraError, nearest_name
     from mudra.serving import explain as explain_file
-    from mudra.serving import load, read_decoder
+    from mudra.serving import load
 
     if labels_frames(run):
         if label is not None:
@@ -78,7 +82,7 @@ def explain(
         raise ModelError(f"{run} knows no class {label!r}", hint=nearest_name(label, predictor.classes))
     parts: dict[str, Any] = {
         "blocks": None if blocks is None else blocks.split(","),
-        "decoder": None if decoder is None else read_decoder(run, decoder),
+        "decoder": _read_decoder(run, predictor, decoder),
     }
     failed = num_empty
     with show_progress() as progress:
@@ -103,6 +107,30 @@ def explain(
     if failed:
         typer.echo(f"{failed} of {len(files) + num_empty} could not be explained", err=True)
         raise typer.Exit(1)
+
+
+def _read_decoder(run: Path, predictor: Predictor, named: Path | None) -> nn.Module | None:
+    """Return the decoder of a run that was saved without it; None, with a word to the user, where there is none."""
+    from mudra.errors import MudraError
+    from mudra.serving import find_decoder, is_without_decoder, read_decoder
+
+    if named is not None:
+        return read_decoder(run, named)
+    if not is_without_decoder(predictor.card):
+        return None
+    why = "its checkpoint is not there"
+    checkpoint = find_decoder(run, predictor.card)
+    if checkpoint is not None:
+        try:
+            return read_decoder(run, checkpoint)
+        except MudraError as error:
+            why = error.message
+    typer.echo(
+        f"note: {run} was saved without its decoder, and {why}: no masks are drawn\n"
+        "  hint: name a checkpoint that has it (--decoder FILE), or train with fitting.keep_decoder=true",
+        err=True,
+    )
+    return None
 
 
 def name_folders(files: list[Path], out: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from mudra.clips.region import Box
 from mudra.clips.sampling import DenseSampling, Indices, UniformSampling, sample_frames
 from mudra.clips.source import FrameSource, choose_primary
 from mudra.clips.spec import ClipSpec, View
-from mudra.clips.target import TargetMaps, no_target
+from mudra.clips.target import TargetMaps, find_depth, no_target
 from mudra.clips.window import Window, WindowReader
 from mudra.errors import ClipError
 from mudra.types import FloatArray, Stream
@@ -210,7 +210,10 @@ class ClipMaker:
         assert self.spec.target is not None
         if Stream.DEPTH not in window.streams:
             return no_target(len(window.times_s), self.spec.size)
-        return self.spec.target.apply(self._place(window.streams[Stream.DEPTH], Stream.DEPTH, draw, where))
+        depth_TCHW = window.streams[Stream.DEPTH]
+        # A corner may show nothing but the background of a frame that has depth elsewhere.
+        placed_TCHW = self._place(depth_TCHW, Stream.DEPTH, draw, where)
+        return self.spec.target.apply(placed_TCHW, has_depth_T=find_depth(depth_TCHW))
 
     def _channels(self, x_TCHW: Tensor, stream: Stream, draw: Draw) -> Tensor:
         if stream is Stream.RGB:

@@ -98,8 +98,8 @@ CARD = DatasetCard(
     subjects_disjoint=True,
     depth=DEPTH,
     remarks=(
-        "Depth is 8-bit grey levels of unknown unit in JPEG files; 0 is not measured. Millimetres are nominal, 15.69 "
-        "for each level.",
+        "Depth is 8-bit grey levels of unknown unit in JPEG files; 0 is not measured, which is the background too: "
+        "clip.target.missing=zero learns it as such. Millimetres are nominal, 15.69 for each level.",
         "Some signs have a sense of turning that their names do not tell, such as a check mark; published training "
         "does not mirror.",
     ),

@@ -72,8 +72,9 @@ CARD = DatasetCard(
     depth=DEPTH,
     remarks=(
         "The lists number the classes from 1 to 25 and do not name them; the number is the name.",
-        "Depth is 8-bit grey levels of unknown unit; 0 is not measured, and that is most of a picture. Millimetres are "
-        "nominal, 15.69 for each level.",
+        "Depth is 8-bit grey levels of unknown unit; 0 is not measured, and that is most of a picture: all that is "
+        "beyond the arm. clip.target.missing=zero learns it as background. Millimetres are nominal, 15.69 for each "
+        "level.",
         "Colour as recorded is not aligned with depth, neither in place nor exactly in time; wrapped colour is in "
         "place.",
     ),

@@ -7,6 +7,8 @@ from mudra.serving.clip_windows import Judged as Judged
 from mudra.serving.comparison import Comparison as Comparison
 from mudra.serving.comparison import compare as compare
 from mudra.serving.comparison import write_comparison as write_comparison
+from mudra.serving.decoder_weights import find_decoder as find_decoder
+from mudra.serving.decoder_weights import is_without_decoder as is_without_decoder
 from mudra.serving.decoder_weights import read_decoder as read_decoder
 from mudra.serving.evaluation import Evaluation as Evaluation
 from mudra.serving.evaluation import evaluate as evaluate

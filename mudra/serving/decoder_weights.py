@@ -10,10 +10,29 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mudra.clips import RunCard
 from mudra.errors import ModelError, RunError
 from mudra.heads import MultiScaleDecoder, MultiScaleDecoderConfig
 
+PART = "decoder"  # its name in a network, and in a card's list of parts that the weights are without
 PREFIXES = ("network.decoder.", "decoder.")  # in a checkpoint of training, and in a run's weights
+
+
+def is_without_decoder(card: RunCard) -> bool:
+    """Whether a run learned depth and was saved without what learned it."""
+    return PART in card.dropped_parts
+
+
+def find_decoder(run: Path, card: RunCard) -> Path | None:
+    """Return the checkpoint that the run's own weights were taken from, if it is there still.
+
+    Args:
+        run: The run folder.
+        card: Its card, which says whether the last epoch's weights were kept, or the best one's.
+    """
+    kept = "best" if card.made_with.get("weights") == "best" else "last"
+    path = run / f"{kept}.ckpt"
+    return path if path.is_file() else None
 
 
 def read_decoder(run: Path, weights: Path) -> nn.Module:

@@ -1,13 +1,16 @@
 """Fine-tuning: a network starts from the weights of another run, as far as they fit by name and shape.
 
 What does not fit keeps its fresh values: the head, where the data set has another number of classes; the first
-convolution, where the clip has other channels.
+convolution, where the clip has other channels. A run folder's `first_weights.txt` names every tensor that was not
+taken, from another run or from published weights.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,40 +19,34 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mudra.backbones import PublishedBackbone
+from mudra.backbones.taken_weights import TakenWeights, compare_shapes, compare_weights
 from mudra.clips import RunCard
 from mudra.errors import ModelError, RunError
 from mudra.models import FrameWiseNet, GestureNet, RecurrentFrameNet
 
 WEIGHTS_NAME = "weights.safetensors"
+LIST_NAME = "first_weights.txt"
 # Where programs put the weights inside a checkpoint, and what they put before every name.
 CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("network.", "module.", "model.")
-NUM_SHOWN = 6  # weights that are named one by one
 
 
-class TakenWeights(NamedTuple):
-    """Which weights a network took over.
+class Origin(NamedTuple):
+    """Which weights a run started from.
 
     Args:
-        source: The run folder or file.
-        taken: Names of those that it took.
-        fresh: Those of the network that kept their fresh values, each with the reason.
-        unused: Those of the source that the network has no place for, each with its shape.
-        share: Taken numbers as a fraction of all numbers of the network.
+        told: The lines that were told.
+        listed: A line for every tensor that was not taken, under a line for each source; nothing without a source.
     """
 
-    source: str
-    taken: tuple[str, ...]
-    fresh: tuple[str, ...]
-    unused: tuple[str, ...]
-    share: float
+    told: list[str]
+    listed: list[str]
 
-    def explain(self) -> list[str]:
-        """Return a few lines: how many weights were taken, and which were not."""
-        count = f"{len(self.taken)} of {len(self.taken) + len(self.fresh)} tensors taken"
-        lines = [f"init_from {self.source}: {count}, {self.share:.1%} of all numbers"]
-        lines += [f"new: {line}" for line in _shorten(self.fresh)]
-        return lines + [f"not used: {line}" for line in _shorten(self.unused)]
+    def write(self, run: Path) -> None:
+        """Write the list into a run folder, if there is anything on it."""
+        if self.listed:
+            (run / LIST_NAME).write_text("\n".join(self.listed) + "\n", encoding="utf-8")
 
 
 def take_weights(network: nn.Module, source: Path | str) -> TakenWeights:
@@ -61,7 +58,7 @@ def take_weights(network: nn.Module, source: Path | str) -> TakenWeights:
 
     Raises:
         RunError: If the folder is no finished run, or the file is missing or cannot be read.
-        ModelError: If no weight fits.
+        ModelError: If no weight fits; its notes name them all.
     """
     source = Path(source)
     theirs, ours = read_weights(source), network.state_dict()
@@ -71,32 +68,42 @@ def take_weights(network: nn.Module, source: Path | str) -> TakenWeights:
     if not any(name in fitting for name, _ in network.named_parameters()):
         # Counters and running means alone would leave nothing of what was learned.
         _refuse(source, ours, theirs)
+    taken = compare_weights(f"init_from {source}", tuple(fitting), ours, theirs)
     network.load_state_dict(fitting, strict=False)
-    num_taken = sum(ours[name].numel() for name in fitting)
-    return TakenWeights(
-        source=str(source),
-        taken=tuple(fitting),
-        fresh=tuple(_compare(name, value, theirs) for name, value in ours.items() if name not in fitting),
-        unused=tuple(f"{name} {_shape(value)}" for name, value in theirs.items() if name not in ours),
-        share=num_taken / max(1, sum(value.numel() for value in ours.values())),
-    )
+    return taken
 
 
-def start_from(source: Path | None, network: nn.Module, *, tell: Callable[[str], None]) -> list[str]:
-    """Take over the weights of `source`, if there is one, and return the lines that were told about them.
+def start_from(
+    source: Path | None, network: nn.Module, *, tell: Callable[[str], None], out: Path | None = None
+) -> Origin:
+    """Take over the weights of `source`, if there is one.
 
     Published weights that the model's own config names are loaded before.
 
+    Args:
+        source: A run folder or a file, or None.
+        network: The network.
+        tell: Prints a line.
+        out: The run folder that `Origin.write` will write to, where lines may be cut; None tells every tensor.
+
     Raises:
         RunError: As `take_weights`.
-        ModelError: As `take_weights`, or the published weights cannot be had.
+        ModelError: As `take_weights`, or the published weights cannot be had; a file of all names is made, if there are
+            more than the message has.
     """
-    if isinstance(network, GestureNet | FrameWiseNet | RecurrentFrameNet):
-        network.load_pretrained()
-    lines = [] if source is None else take_weights(network, source).explain()
-    for line in lines:
+    found: list[TakenWeights] = []
+    with _listing_misfits():
+        if isinstance(network, GestureNet | FrameWiseNet | RecurrentFrameNet):
+            network.load_pretrained()
+            if isinstance(network.backbone, PublishedBackbone) and network.backbone.taken is not None:
+                found.append(network.backbone.taken)
+        if source is not None:
+            found.append(take_weights(network, source))
+    listed_in = None if out is None else out / LIST_NAME
+    told = [line for taken in found for line in taken.explain(listed_in=listed_in)]
+    for line in told:
         tell(line)
-    return lines
+    return Origin(told, [line for taken in found for line in taken.explain()])
 
 
 def read_origin(run: Path) -> list[str]:
@@ -157,24 +164,27 @@ def _unwrap(loaded: Any) -> dict[str, Tensor]:
 def _refuse(source: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
     common = [name for name in ours if name in theirs and ours[name].ndim > 0]
     if common:
-        why = f"shapes differ: {'; '.join(_compare(name, ours[name], theirs) for name in common[:2])}"
+        why = f"shapes differ: {'; '.join(compare_shapes(name, ours[name], theirs) for name in common[:2])}"
     else:
         why = f"no name in common: the network has {next(iter(ours), 'none')}, the source {next(iter(theirs))}"
-    raise ModelError(
+    error = ModelError(
         f"init_from: none of the {len(theirs)} weights of {source} fits the network; {why}",
         hint="give the model of that run: its run.yaml says which",
     )
+    for line in compare_weights(f"init_from {source}", (), ours, theirs).explain()[1:]:
+        error.add_note(line)
+    raise error
 
 
-def _compare(name: str, value: Tensor, theirs: Mapping[str, Tensor]) -> str:
-    there = f"there {_shape(theirs[name])}" if name in theirs else "not there"
-    return f"{name} {_shape(value)}, {there}"
-
-
-def _shape(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "number"
-
-
-def _shorten(lines: Sequence[str]) -> list[str]:
-    rest = len(lines) - NUM_SHOWN
-    return [*lines[:NUM_SHOWN], *([f"... and {rest} more"] if rest > 0 else [])]
+@contextmanager
+def _listing_misfits() -> Iterator[None]:
+    """Write names of weights that do not fit, where a message has not all, to a file: there will be no run folder."""
+    try:
+        yield
+    except ModelError as error:
+        notes: list[str] = getattr(error, "__notes__", [])
+        if all(note.partition(": ")[2] in error.message for note in notes):
+            raise
+        with tempfile.NamedTemporaryFile("w", prefix="mudra_weights_", suffix=".txt", delete=False) as file:
+            file.write("\n".join(notes) + "\n")
+        raise ModelError(error.message, hint=f"{error.hint}; all {len(notes)} names: {file.name}") from None

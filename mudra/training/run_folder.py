@@ -4,6 +4,7 @@ run.yaml             the resolved config
 card.json            what anyone needs to use the weights
 weights.safetensors  the weights
 metrics.csv          a row per epoch
+first_weights.txt    of a run that started from other weights: every tensor that was not taken over
 last.ckpt, best.ckpt the whole state after the last epoch, and after the one of the best validation score
 """
 

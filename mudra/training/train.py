@@ -23,7 +23,7 @@ from mudra.training.frame_module import FrameModule
 from mudra.training.frame_vote_module import FrameVoteModule
 from mudra.training.future_data import FutureData, find_drawer
 from mudra.training.future_module import FutureModule
-from mudra.training.init_from import read_origin, start_from
+from mudra.training.init_from import Origin, read_origin, start_from
 from mudra.training.loaders import GestureData
 from mudra.training.memory import hold_memory
 from mudra.training.module import GestureModule
@@ -161,10 +161,11 @@ def train(
     config = check_folder(out, resolve(config, dataset, tell=tell), resume=resume)
     _prepare_process(config)
     network = config.model.build()
-    origin = read_origin(out) if resume else start_from(config.init_from, network, tell=tell)
+    origin = Origin(read_origin(out), []) if resume else start_from(config.init_from, network, tell=tell, out=out)
     data, module = choose_task(network, config, dataset, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / "run.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    origin.write(out)
     data.prepare()
     curves = CurveWriter(out / "metrics.csv")
     with quiet_lightning():
@@ -181,7 +182,7 @@ def train(
     if not (out / "last.ckpt").exists():
         raise KeyboardInterrupt
     facts: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1), "finished": not interrupted}
-    facts |= {"resumed": resume} | ({"init_from": origin} if origin else {})
+    facts |= {"resumed": resume} | ({"init_from": origin.told} if origin.told else {})
     write_results(out, config, dataset, module, left_out=(*dataset.left_out, *left_out), facts=facts)
     if interrupted:
         raise KeyboardInterrupt

@@ -48,11 +48,18 @@ def test_what_does_not_fit_is_listed_by_reason() -> None:
     wanted = {"a": WEIGHT, "b": WEIGHT, "c": WEIGHT, "n.num_batches_tracked": torch.tensor(1)}
     check_fit({"a": WEIGHT, "b": WEIGHT}, wanted, "file", fresh={"c"}, names="names")
     listed = (
-        r"file: 3 missing, unknown or of another shape \(missing: c; of another shape: b; unknown: d\)\n"
+        r"file: 3 missing, unknown or of another shape \(1 missing: c; 1 of another shape: b; 1 unknown: d\)\n"
         r"  hint: wanted: a state dict with names"
     )
     with pytest.raises(ModelError, match=listed):
         check_fit({"a": WEIGHT, "b": WEIGHT.T, "d": WEIGHT}, wanted, "file", fresh=set(), names="names")
+
+
+def test_the_error_names_what_the_message_has_no_room_for() -> None:
+    wanted = {f"layer{number}": WEIGHT for number in range(9)}
+    with pytest.raises(ModelError, match=r"9 missing: layer0, layer1, layer2, \.\.\.; 1 unknown: other\)") as raised:
+        check_fit({"other": WEIGHT}, wanted, "file", fresh=set(), names="names")
+    assert raised.value.__notes__ == [*(f"missing: layer{number}" for number in range(9)), "unknown: other"]
 
 
 @pytest.mark.parametrize("error", [URLError("no route to host"), RuntimeError("invalid hash value")])

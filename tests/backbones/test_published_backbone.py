@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mudra.backbones import I3D, VGG16, PublishedBackbone, ResNeXt3D
+from mudra.backbones import I3D, VGG16, ActionConfig, PublishedBackbone, ResNet, ResNeXt3D
 from mudra.errors import ModelError
 
 
@@ -93,3 +93,18 @@ def test_the_refusal_names_the_form_that_is_wanted(tmp_path: Path) -> None:
         network: PublishedBackbone = kind(width=0.125, pretrained=str(tmp_path / "other.pth"))
         with pytest.raises(ModelError, match=rf"not the weights of .*\n  hint: wanted: a state dict with .*{name}"):
             network.load_pretrained()
+
+
+def test_what_a_file_lacked_and_had_besides_is_kept(tmp_path: Path) -> None:
+    """Torchvision's weights for a network with ACTION: the modules are new, the dense layer is not used."""
+    plain = ResNet(depth=18, width=0.125)
+    file = {"fc.weight": torch.zeros(7, 64), "fc.bias": torch.zeros(7)} | plain.state_dict()
+    torch.save(file, tmp_path / "weights.pth")
+    network = ResNet(depth=18, width=0.125, temporal_module=ActionConfig(), pretrained=str(tmp_path / "weights.pth"))
+    assert network.taken is None
+    network.load_pretrained()
+    assert network.taken is not None
+    assert set(network.taken.taken) == set(plain.state_dict())
+    assert [line.split()[0] for line in network.taken.fresh] == [n for n in network.state_dict() if ".temporal." in n]
+    assert len(network.taken.fresh) > 50
+    assert network.taken.unused == ("fc.weight 7x64", "fc.bias 7")

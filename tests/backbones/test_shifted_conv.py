@@ -13,18 +13,21 @@ from mudra.backbones.shifted_conv import convolve_shifted, is_foldable
 from mudra.backbones.temporal_shift import plan_shift, shift_frames
 
 
-def parts(num_frames: int, *, channels: int = 20) -> tuple[Tensor, Tensor]:
+def parts(num_frames: int, *, channels: int = 20, out_channels: int = 6) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(2 * num_frames, channels, 3, 5, generator=generator, dtype=torch.float64)
-    weight = torch.randn(6, channels, 1, 1, generator=generator, dtype=torch.float64)
+    weight = torch.randn(out_channels, channels, 1, 1, generator=generator, dtype=torch.float64)
     return x.requires_grad_(), weight.requires_grad_()
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("direction", ["both", "past"])
 @pytest.mark.parametrize("num_frames", [1, 2, 4])
-def test_it_is_a_shift_and_a_convolution(num_frames: int, direction: Any, layout: torch.memory_format) -> None:
-    x, weight = parts(num_frames)
+@pytest.mark.parametrize("out_channels", [6, 120])
+def test_it_is_a_shift_and_a_convolution(
+    out_channels: int, num_frames: int, direction: Any, layout: torch.memory_format
+) -> None:
+    x, weight = parts(num_frames, out_channels=out_channels)
     plan = plan_shift(20, fold_div=4, direction=direction)
     found = convolve_shifted(x.contiguous(memory_format=layout), weight, num_frames, plan)
     wanted = nn.functional.conv2d(shift_frames(x, num_frames, plan), weight)
@@ -76,6 +79,8 @@ def test_autocast_gives_its_precision_and_close_gradients() -> None:
 def test_it_stands_for_plain_pointwise_convolutions_alone() -> None:
     x = torch.zeros(2, 8, 3, 3)
     assert is_foldable(nn.Conv2d(8, 4, 1, bias=False), x)
+    assert is_foldable(nn.Conv2d(8, 8, 1, bias=False), x)
+    assert not is_foldable(nn.Conv2d(8, 9, 1, bias=False), x)  # it would be slower
     others: list[nn.Module] = [
         nn.Conv2d(8, 4, 1),
         nn.Conv2d(8, 4, 3, padding=1, bias=False),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import CLASSES, Mudra, damage
@@ -110,9 +111,21 @@ def test_temporal_modules_and_a_decoder_from_elsewhere_are_drawn(mudra: Mudra, g
         assert Path(told["files"]["temporal"]).is_file()
         assert [block["name"] for block in told["temporal"]["blocks"]] == ["layer1.0"]
         masks.append(told["temporal"]["mean_masks"])
+        assert ("saved without its decoder" in outcome.err) == (number == 2)
     assert masks[0] == masks[1]
     assert set(masks[0]) == {"local", "global"}
     assert masks[2] == {}
+    assert "its checkpoint is not there: no masks are drawn\n  hint: name a checkpoint that has it" in outcome.err
+    checkpoint = {"state_dict": {f"network.{name}": x for name, x in weights.items()}}
+    torch.save(checkpoint, without / "last.ckpt")
+    outcome = mudra("explain", without, path, *words)
+    assert json.loads(outcome.out)["temporal"]["mean_masks"] == masks[0]
+    assert "decoder" not in outcome.err
+    (without / "last.ckpt").write_bytes(b"half of it")
+    outcome = mudra("explain", without, path, *words)
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["temporal"]["mean_masks"] == {}
+    assert "last.ckpt: cannot be read as weights" in outcome.err
     outcome = mudra("explain", without, path, "--blocks", "layer9.0")
     assert outcome.code == 1
     assert "no temporal module stands in block 'layer9.0'" in outcome.err

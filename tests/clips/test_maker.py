@@ -242,8 +242,29 @@ def test_a_kept_window_gives_the_depth_that_reading_gives(region: str, streams: 
         assert seen.target is None
 
 
-def test_a_recording_without_depth_has_nothing_measured() -> None:
-    maker = ClipMaker(ClipSpec(num_frames=4, size=(32, 40), target=DepthTarget()))
+@pytest.mark.parametrize("missing", ["left_out", "zero"])
+def test_of_8_bit_depth_the_background_is_learned_on_request(missing: str) -> None:
+    """A near hand on the left of an empty picture, whose third frame is lost; crops may miss the hand."""
+    depth = square(4, size=(32, 64), tops=[8] * 4, lefts=[2] * 4, side=16, inside=3000, outside=0)
+    depth[2] = 0
+    sources = {Stream.RGB: in_colour(moved_texture(4, dx=1, dy=0, size=(32, 64))), Stream.DEPTH: in_depth(depth)}
+    chance = {"crop": "corners", "crop_scales": [1.0, 0.5], "augmentation": {"mirror_probability": 0.0}}
+    spec = ClipSpec.from_mapping({"num_frames": 4, "size": (32, 32), "target": {"missing": missing}, **chance})
+    counted, bright = set(), set()
+    for seed in range(20):
+        target = ClipMaker(spec).read_clip(sources, generator=draw(seed)).target
+        assert target is not None
+        counted.add(tuple(target.measured_THW.mean(dim=(1, 2)).gt(0.999).tolist()))
+        bright.add(round(float(target.depth_THW[0].mean()), 3))
+        assert not target.measured_THW[2].any()
+    assert min(bright) == 0.0 < max(bright)  # some see the hand, some do not
+    assert counted == ({(True, True, False, True)} if missing == "zero" else {(False,) * 4})
+
+
+@pytest.mark.parametrize("missing", ["left_out", "zero"])
+def test_a_recording_without_depth_has_nothing_measured(missing: str) -> None:
+    target = DepthTarget.from_mapping({"missing": missing})
+    maker = ClipMaker(ClipSpec(num_frames=4, size=(32, 40), target=target))
     sources = {Stream.RGB: in_colour(moved_texture(6, dx=1, dy=0))}
     for clip in (maker.read_clip(sources, generator=draw(0)), maker.clip(maker.window(sources))):
         assert clip.target is not None

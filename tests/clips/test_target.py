@@ -35,6 +35,37 @@ def test_depth_is_that_of_the_measured_part_and_nothing_where_none_was(is_revers
     assert maps.measured_THW.flatten().tolist() == [0.5, 0.0, 0.0]
 
 
+def picture(*rows: list[float]) -> Tensor:
+    """Frames of one row each; 0 mm was not measured."""
+    depth = torch.tensor(rows)[:, None]
+    return torch.stack([depth, (depth > 0).float()], dim=1)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_missing_depth_that_is_background_counts_as_zero(is_reversed: bool) -> None:
+    maps = DepthTarget(far_mm=1000.0, reversed=is_reversed, missing="zero").apply(picture([250.0, 0.0, 0.0]))
+    assert maps.depth_THW.flatten().tolist() == [0.75 if is_reversed else 0.25, 0.0, 0.0]
+    assert maps.measured_THW.flatten().tolist() == [1.0, 1.0, 1.0]
+
+
+def test_levels_blend_with_the_background_as_a_pictures_do() -> None:
+    half = torch.tensor([400.0, 12.0, 0.5, 0.015]).view(1, 2, 1, 2)  # of a surface at 800 mm, half and next to none
+    maps = DepthTarget(far_mm=1000.0, missing="zero").apply(half)
+    assert maps.depth_THW.flatten().tolist() == pytest.approx([0.4, 0.0])
+    assert maps.measured_THW.flatten().tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("missing", ["left_out", "zero"])
+def test_frames_without_any_depth_are_left_out_whatever_else_counts(missing: str) -> None:
+    target = DepthTarget.from_mapping({"missing": missing})
+    maps = target.apply(picture([0.0, 0.0], [800.0, 800.0], [0.0, 0.0]))
+    assert maps.measured_THW.flatten(1).sum(dim=1).tolist() == [0.0, 2.0, 0.0]
+    assert not maps.depth_THW[[0, 2]].any()
+    # Of a crop only the whole frame tells whether its depth is missing or merely elsewhere.
+    known = target.apply(picture([0.0, 0.0], [0.0, 0.0]), has_depth_T=torch.tensor([True, False]))
+    assert known.measured_THW.flatten(1).sum(dim=1).tolist() == [2.0 if missing == "zero" else 0.0, 0.0]
+
+
 def test_without_depth_nothing_was_measured() -> None:
     maps = no_target(3, (4, 5))
     assert maps.depth_THW.shape == maps.measured_THW.shape == (3, 4, 5)

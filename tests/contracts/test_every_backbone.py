@@ -162,6 +162,7 @@ def test_every_file_of_the_room_is_registered() -> None:
         "padding",
         "published",
         "published_backbone",
+        "taken_weights",
         "tea",
         "temporal_conv",
     }

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mudra.clips import ClipSpec, RunCard
 from mudra.errors import ModelError, RunError
 from mudra.heads import MultiScaleDecoder, MultiScaleDecoderConfig
-from mudra.serving.decoder_weights import read_decoder
+from mudra.serving.decoder_weights import find_decoder, is_without_decoder, read_decoder
 from tests.fixtures.run import tiny_config
 
 SETTINGS = (
@@ -65,3 +66,14 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     save_file({f"decoder.{name}": x for name, x in decoder.state_dict().items()}, path)
     with pytest.raises(ModelError, match=r"its decoder is not the one of .*\n  hint: give a file of the same run"):
         read_decoder(run, path)
+
+
+@pytest.mark.parametrize("kept", ["last", "best"])
+def test_the_checkpoint_is_the_one_whose_weights_were_kept(kept: str, tmp_path: Path) -> None:
+    card = RunCard(classes=("a",), clip=ClipSpec(), dropped_parts=("decoder",), made_with={"weights": kept})
+    assert is_without_decoder(card)
+    assert not is_without_decoder(card.model_copy(update={"dropped_parts": ()}))
+    assert find_decoder(tmp_path, card) is None
+    for name in ("last", "best"):
+        (tmp_path / f"{name}.ckpt").touch()
+    assert find_decoder(tmp_path, card) == tmp_path / f"{kept}.ckpt"

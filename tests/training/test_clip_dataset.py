@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from mudra.clips import ArraySource, Augmentation, ClipMaker, ClipSpec, DepthTarget, RgbChannels
 from mudra.datasets import Dataset, DatasetCard
+from mudra.datasets.isogd import read_isogd
 from mudra.errors import ClipError, VideoError
 from mudra.training.clip_dataset import ClipDataset, EpochSampler, collate, derive_seed
 from mudra.training.window_cache import CacheKind, WindowCache
 from mudra.types import DepthFormat, PixelBox, Recording, Stream
+from tests.clips.pictures import texture
 from tests.fixtures.video import VideoMaker
 
 SPEC = ClipSpec(num_frames=4, size=(24, 24), augmentation=Augmentation(rotation_deg=20.0))
@@ -198,33 +204,96 @@ def test_of_a_recording_with_a_box_that_part_alone_is_seen(
         assert np.array_equal(boxed.read().frames_THWC, frames.frames_THWC[:, 10:26, 20:32])
 
 
-@pytest.mark.real
-def test_a_real_depth_file_read_as_colour_and_as_depth_is_cut_and_turned_alike(shared_data: Path) -> None:
-    """The same pixels on both ways: whatever chance does to the place, the levels of both stay the same."""
-    path = shared_data / "isogd" / "aligned_depth" / "train" / "001" / "K_00001.avi"
-    if not path.exists():
-        pytest.skip(f"no recording at {path}")
-    depth = DepthFormat(mm_per_level=4000 / 255, missing_level=255)
-    pair = Recording(path=path, depth_path=path, label=0, depth=depth)
+PAIRS = ClipSpec(
+    num_frames=4,
+    size=(120, 120),
+    crop="corners",
+    rgb=RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(255.0, 255.0, 255.0)),
+    augmentation=Augmentation(mirror_probability=0.5),
+    target=DepthTarget(missing="zero"),
+)
+
+
+class Found(NamedTuple):
+    """Where a picture was found in another one, in shares of its height and width, and how well it fits there."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+    mirrored: bool
+    likeness: float
+
+    def is_near(self, other: Found) -> bool:
+        """Whether both are the same place, but for two pixels of 120."""
+        return self.mirrored is other.mirrored and np.allclose(self[:4], other[:4], rtol=0, atol=2 / 120)
+
+
+def find_in(whole_HW: Tensor, part_HW: Tensor) -> Found:
+    """Look for a part of a picture, stretched by one of the crops' scales and perhaps mirrored: without their code."""
+    whole, best = whole_HW.numpy().astype(np.float32), Found(0, 0, 0, 0, False, -1.0)
+    for height, width in itertools.product((120, 105, 90, 79), repeat=2):
+        for mirrored in (False, True):
+            part = cv2.resize(part_HW.numpy().astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+            likeness = cv2.matchTemplate(whole, part[:, ::-1].copy() if mirrored else part, cv2.TM_CCOEFF_NORMED)
+            top, left = np.unravel_index(likeness.argmax(), likeness.shape)
+            shares = (top / len(whole), left / whole.shape[1], height / len(whole), width / whole.shape[1])
+            best = max(best, Found(*map(float, shares), mirrored, float(likeness.max())), key=lambda one: one.likeness)
+    return best
+
+
+def find_both(clips: ClipDataset, recording: Recording, *, epochs: int) -> list[tuple[Found, Found]]:
+    """Where each epoch's first clip lies in the whole frames, by its colour and by its depth alone."""
+    from contextlib import ExitStack
+
+    from mudra.training.clip_dataset import open_sources
+
+    with ExitStack() as stack:
+        sources = open_sources(clips.dataset, recording, (Stream.RGB, Stream.DEPTH), stack)
+        colour_THW = torch.from_numpy(sources[Stream.RGB].read(size=(120, 160)).frames_THWC[..., 0] / 255.0)
+        depth_THW = torch.from_numpy(sources[Stream.DEPTH].read(size=(120, 160)).frames_THWC[..., 0] / 4000.0)
+        times_s = list(sources[Stream.RGB].times_s)
+    found = []
+    for epoch in range(epochs):
+        clips.set_epoch(epoch)
+        clip = clips.make_clip(recording, clips.build_generator(0))
+        assert clip.target is not None
+        frame = times_s.index(clip.times_s[0])
+        in_colour = find_in(colour_THW[frame], clip.clip_TCHW[0, 0])
+        found.append((in_colour, find_in(depth_THW[frame], clip.target.depth_THW[0])))
+    return found
+
+
+def check_pair(recording: Recording) -> None:
+    """Colour and depth of every clip show one place; the places differ from clip to clip."""
     card = DatasetCard(name="pairs", classes=("one",), mirror={"one": "one"})
-    spec = ClipSpec(
-        num_frames=4,
-        size=(240, 240),
-        crop="corners",
-        rgb=RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(255.0, 255.0, 255.0)),
-        augmentation=Augmentation(rotation_deg=15.0, scale=(0.9, 1.2), shift_fraction=0.1),
-        target=DepthTarget(),
-    )
-    clips = clips_of(Dataset(card=card, recordings={"train": (pair,)}), spec=spec)
-    mirrored, drawn = 0, []
-    for epoch in range(6):
-        clip_TCHW, _, _, target = _in_epoch(clips, epoch)[0]
-        assert target is not None
-        known = target.measured_THW > 0.99
-        levels = clip_TCHW[:, 0]
-        assert known.float().mean() > 0.3
-        assert (levels - target.depth_THW)[known].abs().mean() < 0.01
-        mirrored += int((levels - target.depth_THW.flip(-1))[known].abs().mean() > 0.05)
-        drawn.append(float(levels.mean()))
-    assert mirrored == 6  # the picture is not its own mirror image: agreement means something
-    assert len(set(drawn)) == 6
+    clips = clips_of(Dataset(card=card, recordings={"train": (recording,)}), spec=PAIRS)
+    found = find_both(clips, recording, epochs=8)
+    for in_colour, in_depth in found:
+        assert in_colour.likeness > 0.9, found
+        assert in_depth.likeness > 0.9, found
+        assert in_colour.is_near(in_depth), found
+    assert {in_colour.mirrored for in_colour, _ in found} == {False, True}
+    strangers = [one.is_near(other) for (one, _), (_, other) in itertools.pairwise(found)]
+    assert not all(strangers), "all clips lie at one place: agreement means nothing"
+
+
+def test_drawn_colour_and_depth_show_one_place(tmp_path: Path) -> None:
+    """Two pictures that have nothing in common but the frame: what finds one place in both is the place alone."""
+    for name, seed in (("colour", 1), ("depth", 2)):
+        (tmp_path / name).mkdir()
+        picture = 40 + texture(240, 320, seed=seed) // 2
+        for number in range(8):
+            shown = np.roll(picture, 3 * number, axis=1)
+            cv2.imwrite(str(tmp_path / name / f"{number:03}.png"), shown if name == "depth" else np.dstack([shown] * 3))
+    depth = DepthFormat(mm_per_level=4000 / 255)
+    check_pair(Recording(path=tmp_path / "colour", depth_path=tmp_path / "depth", label=0, depth=depth, fps=10.0))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [1, 20])
+def test_real_colour_and_depth_show_one_place(shared_data: Path, number: int) -> None:
+    """Files of two cameras: whatever chance does to the place, it does to both."""
+    dataset = read_isogd(shared_data / "isogd", on_missing="skip", depth="aligned")
+    pairs = [recording for recording in dataset.split("train") if recording.depth_path is not None]
+    check_pair(replace(pairs[number], label=0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from mudra.datasets.jester import FRAMES_FOLDER
 from mudra.errors import ModelError, RunError
 from mudra.models import GestureNet
 from mudra.training import RunConfig, dry_run, train
-from mudra.training.init_from import TakenWeights, read_origin, read_weights, start_from, take_weights
+from mudra.training.init_from import LIST_NAME, Origin, read_origin, read_weights, start_from, take_weights
 from mudra.training.module import GestureModule
 from mudra.types import Batch
 from tests.fixtures.run import tiny_config, write_run
@@ -72,7 +74,7 @@ def test_all_that_fits_is_taken_and_the_rest_is_named(source: Path) -> None:
     fitting = sum(count for name, count in numbers.items() if not name.startswith("head."))
     assert taken.share == pytest.approx(fitting / sum(numbers.values()))
     assert taken.explain() == [
-        f"init_from {source}: 7 of 9 tensors taken, {taken.share:.1%} of all numbers",
+        f"init_from {source}: 7 of 9 tensors taken, 2 new; {taken.share:.1%} of all numbers",
         "new: head.weight 3x4, there 7x4",
         "new: head.bias 3, there 7",
     ]
@@ -94,12 +96,6 @@ def test_what_only_one_side_has_is_named(tmp_path: Path) -> None:
     assert taken.fresh == ("norm.num_batches_tracked number, not there",)
     assert taken.unused == ("extra.scale number",)
     assert taken.explain()[-1] == "not used: extra.scale number"
-
-
-def test_long_lists_are_cut() -> None:
-    many = tuple(f"layer{number}.weight 3" for number in range(9))
-    lines = TakenWeights(source="x", taken=(), fresh=many, unused=(), share=0.0).explain()
-    assert lines[1:] == [*(f"new: layer{number}.weight 3" for number in range(6)), "new: ... and 3 more"]
 
 
 # Where weights come from
@@ -197,7 +193,8 @@ def test_no_source_changes_and_tells_nothing() -> None:
     network = build(1)
     before = state(network)
     lines: list[str] = []
-    assert start_from(None, network, tell=lines.append) == lines == []
+    assert start_from(None, network, tell=lines.append) == Origin([], [])
+    assert lines == []
     assert all(torch.equal(value, before[name]) for name, value in state(network).items())
 
 
@@ -255,7 +252,30 @@ def test_training_starts_from_the_weights_of_a_run(
     assert [line.split(":")[0] for line in told] == [f"init_from {other_run}", "new", "new"]
     assert told[1].startswith("new: head.dense.weight 12x")
     assert card_of(out).made_with["init_from"] == told
+    assert (out / LIST_NAME).read_text(encoding="utf-8").splitlines() == told
     assert RunConfig.from_yaml(out / "run.yaml").init_from == other_run
+
+
+def test_what_is_told_in_part_is_listed_in_the_run_folder(tmp_path: Path, drawn: Dataset, other_run: Path) -> None:
+    weights = load_file(other_run / "weights.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("cells.")}
+    gone = sorted(weights.keys() - kept.keys() | {"head.dense.weight", "head.dense.bias"})
+    extra = {f"extra.{number}": torch.zeros(2, 3) for number in range(9)}
+    save_file(kept | extra, tmp_path / "other.safetensors")
+    lines: list[str] = []
+    config = tiny_config({"init_from": str(tmp_path / "other.safetensors"), "fitting.epochs": 1})
+    out = train(config, drawn, tmp_path / "run", tell=lines.append)
+    (counts,) = (line for line in lines if line.startswith("init_from "))
+    assert f"{len(gone)} new, 9 not used; " in counts
+    assert f"new: ... and {len(gone) - 6} more, all in {out / LIST_NAME}" in lines
+    assert f"not used: ... and 3 more, all in {out / LIST_NAME}" in lines
+    listed = (out / LIST_NAME).read_text(encoding="utf-8").splitlines()
+    assert sorted(line.split()[1] for line in listed if line.startswith("new: ")) == gone
+    assert [line for line in listed if line.startswith("not used: ")] == [f"not used: {name} 2x3" for name in extra]
+    # A dry run leaves no folder to look into, and tells them all.
+    told: list[str] = []
+    dry_run(config, drawn, tell=told.append)
+    assert [line for line in told if line.startswith(("new: ", "not used: "))] == listed[1:]
 
 
 def test_a_dry_run_takes_them_too(drawn: Dataset, other_run: Path, tmp_path: Path) -> None:
@@ -268,8 +288,9 @@ def test_a_dry_run_takes_them_too(drawn: Dataset, other_run: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["gone", "other.safetensors"])
 def test_a_source_that_cannot_be_used_is_refused_before_anything_is_written(
-    tmp_path: Path, drawn: Dataset, name: str
+    tmp_path: Path, drawn: Dataset, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     save_file({"conv1.weight": torch.ones(3)}, tmp_path / "other.safetensors")
     config = tiny_config({"init_from": str(tmp_path / name)})
     with pytest.raises((RunError, ModelError), match="init_from: "):
@@ -355,6 +376,26 @@ def test_published_weights_of_the_config_are_loaded_first(tmp_path: Path) -> Non
     torch.save(published, tmp_path / "published.pt")
     named = config.model_copy(update={"pretrained": str(tmp_path / "published.pt")})
     network = GestureNet(num_classes=5, in_channels=3, backbone=named, cells=(), top=None)
-    assert start_from(None, network, tell=print) == []
+    lines: list[str] = []
+    start_from(None, network, tell=lines.append)
+    assert lines == [f"pretrained {named.pretrained}: 120 of 120 tensors taken; 100.0% of all numbers"]
     for name, value in network.backbone.state_dict().items():
         assert torch.equal(value, published[name]), name
+
+
+def test_published_weights_that_do_not_fit_are_all_named_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    config = ResNetConfig(depth=18, width=0.125)
+    published = config.build(3).state_dict()
+    theirs = {name.replace("layer4", "layer5"): value for name, value in published.items()}
+    torch.save(theirs, tmp_path / "published.pt")
+    named = config.model_copy(update={"pretrained": str(tmp_path / "published.pt")})
+    network = GestureNet(num_classes=5, in_channels=3, backbone=named, cells=(), top=None)
+    with pytest.raises(ModelError, match=r"25 missing: layer4\.0\.conv1\.weight, .*, \.\.\.; 30 unknown: ") as raised:
+        start_from(None, network, tell=silent)
+    (path,) = re.findall(r"all 55 names: (\S+)$", str(raised.value))
+    wanted = {f"missing: {name}" for name in published if "layer4" in name and "tracked" not in name}
+    wanted |= {f"unknown: {name}" for name in theirs if "layer5" in name}
+    assert set(Path(path).read_text(encoding="utf-8").splitlines()) == wanted

@@ -4,7 +4,7 @@ Paper: Multi-Task and Multi-Modal Learning for RGB Dynamic Gesture Recognition, 
 Data:  EgoGesture (`data=egogesture`); 83 classes.
 Run:   mudra train fan2021/table1/action data=egogesture data.root=egogesture --out runs/ego
 Cost:  not yet run. Without training: mudra cost fan2021/table1/action
-Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey
     axis. The 3-D networks above the line are other papers', whose numbers it reprints: here its own protocol
     trains them, from chance, on 32 frames of 112x112 (C3D, 3D ResNeXt-101) or 64 of 224x224 (MTUT's I3D, here without

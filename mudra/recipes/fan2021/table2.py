@@ -4,7 +4,7 @@ Paper: Multi-Task and Multi-Modal Learning for RGB Dynamic Gesture Recognition, 
 Data:  NVGesture (`data=nvgesture`); 25 classes.
 Run:   mudra train fan2021/table2/action data=nvgesture data.stream=rgb data.root=nvgesture init_from=runs/ego
 Cost:  not yet run. Without training: mudra cost fan2021/table2/action
-Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey axis;
     the decoder starts afresh, unless the run on EgoGesture kept it (`fitting.keep_decoder=true`). Where colour and
     depth of a recording begin and end at other frames, it is trained on without depth. The 3-D networks above the line

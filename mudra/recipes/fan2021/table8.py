@@ -4,9 +4,9 @@ Paper: Multi-Task and Multi-Modal Learning for RGB Dynamic Gesture Recognition, 
 Data:  as Tables I to III.
 Run:   mudra train fan2021/table8/binarised_isogd data=isogd data.root=isogd init_from=runs/ego
 Cost:  not yet run. Without training: mudra cost fan2021/table8/binarised
-Differs from the paper: masks are judged by the mean error over measured pixels, where equations 4 and 5 print a sum
+Differs from the paper: masks are judged by the mean error over pixels, where equations 4 and 5 print a sum
     (`mask_loss.reduction`); the ten test clips are drawn alike for every recording; the hue turns about the grey
-    axis; pixels without a measurement are left out, binarised or not. The rows above are `table1/action`,
+    axis; IsoGD's pixels without a measurement are left out, binarised or not. The rows above are `table1/action`,
     `table1/msd` and their like in Tables II and III.
 """
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mudra.recipes import find_recipe, list_recipes
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
 
 ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table6/")}
 
@@ -17,15 +20,14 @@ PAPER = {
 }
 
 
-def test_every_line_of_the_table_has_its_row() -> None:
-    assert {name: [expected.value for expected in found.paper] for name, found in ROWS.items()} == {
-        name: [pytest.approx(value / 100) for value in values] for name, values in PAPER.items()
-    }
+def test_every_line_and_column_of_the_table_has_its_row() -> None:
+    assert {name: [(e.where, e.value) for e in found.paper] for name, found in ROWS.items()} == name_columns(PAPER)
 
 
+@pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("name", PAPER)
-def test_rows_have_one_decoder_and_its_weight(name: str) -> None:
-    config = find_recipe(f"fan2021/table6/{name}")
+def test_rows_have_one_decoder_and_its_weight(name: str, column: str) -> None:
+    config = find_recipe(f"fan2021/table6/{name}{column}")
     which, _, weight = name.partition("_")
     assert config.model.decoder is not None
     scales = {"local": config.model.decoder.local_scale, "global": config.model.decoder.global_scale}
@@ -33,3 +35,6 @@ def test_rows_have_one_decoder_and_its_weight(name: str) -> None:
     weights = {"local": config.mask_loss.local_weight, "global": config.mask_loss.global_weight}
     assert weights[which] == {"1": 1.0, "01": 0.1, "001": 0.01}[weight]
     assert config.mask_loss.class_weight == 1.0
+    assert config.model.num_classes == (25 if column else 83)
+    assert config.model.num_classes == (25 if column else 83)
+    assert config.model.num_classes == (25 if column else 83)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mudra.recipes import find_recipe, list_recipes
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
+from tests.recipes.fan2021.columns import COLUMNS, name_columns
 
 ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table7/")}
 
@@ -16,16 +19,19 @@ PAPER = {
 }
 
 
-def test_every_line_of_the_table_has_its_row() -> None:
-    assert {name: [expected.value for expected in found.paper] for name, found in ROWS.items()} == {
-        name: [pytest.approx(value / 100) for value in values] for name, values in PAPER.items()
-    }
+def test_every_line_and_column_of_the_table_has_its_row() -> None:
+    assert {name: [(e.where, e.value) for e in found.paper] for name, found in ROWS.items()} == name_columns(PAPER)
 
 
+@pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("name", PAPER)
-def test_rows_have_one_decoder_and_its_scale(name: str) -> None:
-    decoder = find_recipe(f"fan2021/table7/{name}").model.decoder
+def test_rows_have_one_decoder_and_its_scale(name: str, column: str) -> None:
+    config = find_recipe(f"fan2021/table7/{name}{column}")
+    decoder = config.model.decoder
     which, _, scale = name.partition("_")
     assert decoder is not None
     wanted = {"local": "none", "global": "none"} | {which: scale}
     assert {"local": decoder.local_scale, "global": decoder.global_scale} == wanted
+    assert config.model.num_classes == (25 if column else 83)
+    assert config.model.num_classes == (25 if column else 83)
+    assert config.model.num_classes == (25 if column else 83)
