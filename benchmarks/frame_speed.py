@@ -161,7 +161,7 @@ def sliding(name: str, options: argparse.Namespace) -> Row | None:
         "one_by_one_frames_per_s": round(num_frames / each_s, 2),
         "times_faster": round(each_s / shared_s, 2),
         "fewer_macs": round(each.get_total_flops() / shared.get_total_flops(), 2),
-        "largest_difference": difference,
+        "largest_difference": float(f"{difference:.1e}"),
     }
 
 

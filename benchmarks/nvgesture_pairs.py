@@ -10,8 +10,9 @@ clips, training and judging hang together. All judged people were seen in traini
 person shows few of the classes: who it is tells much of the gesture. Chance is 0.04, wanted is three times that.
 
 ours/small at 3/4 of its width, on 64x64, with strong augmentation and no choice of an epoch: the last one's weights are
-judged. The settings are the first that were tried. Rows go to benchmarks/results/nvgesture_pairs.jsonl, the confusion of the newest to nvgesture_pairs.svg. A row
-that is there is not measured again; an interrupted one goes on after its last whole epoch.
+judged. The settings are the first that were tried. Rows go to benchmarks/results/nvgesture_pairs.jsonl, the confusion
+of the newest to nvgesture_pairs.svg. A row that is there is not measured again; an interrupted one goes on after its
+last whole epoch.
 """
 
 from __future__ import annotations

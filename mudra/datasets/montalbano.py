@@ -163,7 +163,8 @@ def read_montalbano(
     present = keep_present(lists, on_missing=on_missing, url=CARD.url)
     samples = {
         r.path: _open_sample(r.path, labels, unpack_to, crop, depth_unit)
-        for found in present.recordings.values() for r in found
+        for found in present.recordings.values()
+        for r in found
     }
     times = read_frame_times((sample.file(COLOUR) for sample in samples.values()), nominal_fps=FPS)
     recordings = {

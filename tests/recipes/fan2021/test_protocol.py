@@ -96,54 +96,6 @@ def test_squared_errors_are_means_weighed_1_and_001() -> None:
         assert (loss.reduction, loss.class_weight, loss.local_weight, loss.global_weight) == ("mean", 1.0, 1.0, 0.01)
 
 
-def test_level_0_is_learned_where_it_is_the_background() -> None:
-    targets = {build: build(make_network(ACTION, MSD)).clip.target for build, *_ in RUNS}
-    assert {build.__name__: target and target.missing for build, target in targets.items()} == {
-        "train_on_egogesture": "zero",
-        "train_on_nvgesture": "zero",
-        "train_on_isogd": "left_out",
-    }
-    # Of recordings as the readers give them: a hand before an empty picture, and a frame that was lost.
-    levels = torch.tensor([[0.0, 0.0, 51.0], [0.0, 0.0, 0.0]])
-    seen = torch.stack([levels * nvgesture.DEPTH.mm_per_level, (levels != nvgesture.DEPTH.missing_level).float()], 1)
-    for build, target in targets.items():
-        assert target is not None
-        maps = target.apply(seen[:, :, None])
-        assert maps.depth_THW[0, 0].tolist() == pytest.approx([0.0, 0.0, 0.2])
-        assert maps.measured_THW[0, 0].tolist() == ([0.0, 0.0, 1.0] if build is train_on_isogd else [1.0, 1.0, 1.0])
-        assert not maps.measured_THW[1].any()
-
-
-def test_squared_errors_are_means_weighed_1_and_001() -> None:
-    for build, *_ in RUNS:
-        loss = build(make_network(ACTION, MSD)).mask_loss
-        assert (loss.reduction, loss.class_weight, loss.local_weight, loss.global_weight) == ("mean", 1.0, 1.0, 0.01)
-
-
-def test_level_0_is_learned_where_it_is_the_background() -> None:
-    targets = {build: build(make_network(ACTION, MSD)).clip.target for build, *_ in RUNS}
-    assert {build.__name__: target and target.missing for build, target in targets.items()} == {
-        "train_on_egogesture": "zero",
-        "train_on_nvgesture": "zero",
-        "train_on_isogd": "left_out",
-    }
-    # Of recordings as the readers give them: a hand before an empty picture, and a frame that was lost.
-    levels = torch.tensor([[0.0, 0.0, 51.0], [0.0, 0.0, 0.0]])
-    seen = torch.stack([levels * nvgesture.DEPTH.mm_per_level, (levels != nvgesture.DEPTH.missing_level).float()], 1)
-    for build, target in targets.items():
-        assert target is not None
-        maps = target.apply(seen[:, :, None])
-        assert maps.depth_THW[0, 0].tolist() == pytest.approx([0.0, 0.0, 0.2])
-        assert maps.measured_THW[0, 0].tolist() == ([0.0, 0.0, 1.0] if build is train_on_isogd else [1.0, 1.0, 1.0])
-        assert not maps.measured_THW[1].any()
-
-
-def test_squared_errors_are_means_weighed_1_and_001() -> None:
-    for build, *_ in RUNS:
-        loss = build(make_network(ACTION, MSD)).mask_loss
-        assert (loss.reduction, loss.class_weight, loss.local_weight, loss.global_weight) == ("mean", 1.0, 1.0, 0.01)
-
-
 def test_egogesture_alone_starts_from_imagenet() -> None:
     for build, *_ in RUNS:
         backbone = build(make_network(ACTION)).model.backbone

@@ -6,8 +6,6 @@ import pytest
 
 from mudra.recipes import find_recipe, list_recipes
 from tests.recipes.fan2021.columns import COLUMNS, name_columns
-from tests.recipes.fan2021.columns import COLUMNS, name_columns
-from tests.recipes.fan2021.columns import COLUMNS, name_columns
 
 ROWS = {found.name.rpartition("/")[2]: found for found in list_recipes() if found.name.startswith("fan2021/table6/")}
 
