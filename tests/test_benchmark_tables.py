@@ -60,6 +60,7 @@ def speed_rows() -> list[Row]:
         "window_frames": 32,
         "one_by_one_frames_per_s": 12.25,
         "times_faster": 9.5,
+        "fewer_macs": 11.25,
         "largest_difference": 9.0e-06,
     }
     return [
@@ -165,7 +166,7 @@ ROWS: dict[str, tuple[list[Row], list[str]]] = {
         [
             "## A label for every frame: speed",
             "| pigou2015/table1/temporal_conv | 2 | 812.5 |",
-            "| pigou2015/table1/temporal_conv | 2 | 116.5 | 32 | 12.25 | 9.5 | 9.0e-06 |",
+            "| pigou2015/table1/temporal_conv | 2 | 116.5 | 32 | 12.25 | 9.5 | 11.25 | 9.0e-06 |",
         ],
     ),
     "held_memory": (

@@ -142,6 +142,6 @@ def test_half_of_the_modules_weights_are_refused_and_named(tmp_path: Path) -> No
     weights = {name: v for name, v in build(config).state_dict().items() if ".motion." not in name}
     torch.save(weights | {"layer9.weight": torch.zeros(1)}, tmp_path / "half.pth")
     backbone = config.model_copy(update={"pretrained": str(tmp_path / "half.pth")}).build(3)
-    wrong = r"missing: layer1\.0\.temporal\.motion\.squeeze\.weight, .*; unknown: layer9\.weight\)"
+    wrong = r"missing: layer1\.0\.temporal\.motion\.squeeze\.weight, .*; 1 unknown: layer9\.weight\)"
     with pytest.raises(ModelError, match=wrong):
         backbone.load_pretrained()

@@ -178,6 +178,8 @@ def test_a_dry_run_takes_a_step_on_maps(tmp_path: Path, drawn: Dataset) -> None:
     lines: list[str] = []
     result = dry_run(with_features(config, tmp_path / "maps"), drawn, tell=lines.append)
     assert result.batch_shape == (8, 6, 32, 2, 2)
-    assert lines == [f"trained on the maps in {tmp_path / 'maps'}: clip.augmentation has no part in it any more"]
+    taken, maps = sorted(lines)
+    assert taken.startswith(f"pretrained {tmp_path / 'vgg0.pth'}: 26 of 26 tensors taken")
+    assert maps == f"trained on the maps in {tmp_path / 'maps'}: clip.augmentation has no part in it any more"
     one = dry_run(config, drawn, tell=silent)
     assert result.loss == pytest.approx(one.loss, abs=1e-4)
