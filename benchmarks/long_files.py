@@ -1,6 +1,6 @@
 """Files of hours: what `mudra segment` takes of time and memory, as a whole program, for files of growing length.
 
-Run: python -m benchmarks.long_files                      (10, 30 and 120 minutes of video; about ten minutes)
+Run: python -m benchmarks.long_files                      (10, 30 and 120 minutes of video; about fifteen minutes)
      python -m benchmarks.long_files --minutes 5 60       (others)
 
 The videos are drawn, 160x120 at 25 frames per second: a bright square that wanders about in noise, so that decoding
@@ -52,9 +52,9 @@ def main() -> None:
             rows.append({"recipe": options.recipe, "video_minutes": minutes, **measure(run, path, folder)})
             print(rows[-1], flush=True)
             path.unlink()
-    if options.keep:
-        said = circumstances("python -m benchmarks.long_files", torch=torch.__version__)
-        append_rows(FILE, [{**row, **said} for row in rows])
+            if options.keep:
+                said = circumstances("python -m benchmarks.long_files", torch=torch.__version__)
+                append_rows(FILE, [{**rows[-1], **said}])
     show(rows)
 
 
