@@ -169,24 +169,26 @@ def msd_isogd() -> list[str]:
     rows = newest(rows_of("msd_isogd"), "row")
     table: list[Row] = []
     for split in isogd.SPLITS:
-        own = [row for row in rows if row["split"] == split]
-        base = next((row for row in own if row["method"] == "mean_map"), None)
-        for method in isogd.METHODS:
-            for epochs in sorted({row["epochs"] for row in own if row["method"] == method}):
-                found = [row for row in own if (row["method"], row["epochs"]) == (method, epochs)]
-                table.append(_line_of_errors(found, base))
+        for size in dict.fromkeys(row["size"] for row in reversed(rows)):
+            own = [row for row in rows if (row["split"], row["size"]) == (split, size)]
+            base = next((row for row in own if row["method"] == "mean_map"), None)
+            for method in isogd.METHODS:
+                for epochs in sorted({row["epochs"] for row in own if row["method"] == method}):
+                    found = [row for row in own if (row["method"], row["epochs"]) == (method, epochs)]
+                    table.append(_line_of_errors(found, base))
     if not table:
         return []
     held = ", ".join(f"{row['num_train']} and {row['num_held']} by {row['split']}" for row in newest(rows, "split"))
     return [
         "## Depth from colour on real pairs (IsoGD)",
         "Mean squared error of depth in [0, 1] over the measured pixels of recordings that no training saw, at the "
-        "clip's size of 64x96 (local) and at a quarter of it (global); less: below that of `mean_map`, the training "
+        "clip's size (local) and at a quarter of it (global); less: below that of `mean_map`, the training "
         f"recordings' mean depth of every pixel. Recordings to train on and held: {held}; split by the distance of "
         "file numbers, where the same rooms stand on both sides, and by scenes, where they are kept apart. `msd`: the "
         "multi-scale decoder of Fan et al. 2021 beside the classes; `masks`: the same without classes; `unet`: a plain "
         "U-Net of as many parameters, whose map is scaled down for the global error. All start from chance; means over "
-        "seeds and their standard deviation.",
+        "seeds and their standard deviation. Lines of 64x96 are a first try; the second changed the size of frames and "
+        "the changes of colour after it, judged on the same recordings.",
         as_table(table),
         origin(rows),
     ]
@@ -194,7 +196,7 @@ def msd_isogd() -> list[str]:
 
 def _line_of_errors(found: list[Row], base: Row | None) -> Row:
     """Return one line of the table: several seeds of one method, beside the mean map."""
-    line = {key: found[-1][key] for key in ("split", "method", "epochs")} | {"seeds": len(found)}
+    line = {key: found[-1][key] for key in ("split", "size", "method", "epochs")} | {"seeds": len(found)}
     for name in ("local", "global"):
         errors = [row[f"{name}_mse"] for row in found]
         spread = f" ± {statistics.stdev(errors):.5f}" if len(errors) > 1 else ""
