@@ -9,7 +9,9 @@ Run: python -m benchmarks.msd_isogd                  (the recordings in ../share
 The 60 recordings of IsoGD whose depth is registered to the colour pixels, split twice: by the distance of file numbers,
 where the same rooms and people stand on both sides, and by scenes, where rooms and nearly always people are kept apart
 (`data.split_by`). Depth is its grey level over 255; errors are mean squares over measured pixels of sixteen frames of
-each held recording, at the clip's size (128x160) for the local decoder and at a quarter of it for the global one.
+each held recording, at the clip's size (128x160) for the local decoder and at a quarter of it for the global one. Grey
+levels of different recordings mean different distances, which colour cannot tell: so the same errors stand beside them
+after each recording's mean difference is taken away (`shape`).
 
     mean_map   the training recordings' mean depth of every pixel, whatever the colour
     unet       a plain U-Net with as many parameters, on every frame, trained on the error at the clip's size; at a
@@ -27,6 +29,7 @@ are kept. Rows go to benchmarks/results/msd_isogd.jsonl. Pictures show real reco
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -76,6 +79,12 @@ NUM_DRAWN = 5
 LOSSES = {
     "msd": MaskLossConfig(),
     "masks": MaskLossConfig(class_weight=0.0, local_weight=1.0, global_weight=1.0),
+}
+ERRORS = {
+    "local_mse": "local",
+    "local_shape_mse": "local shape",
+    "global_mse": "global",
+    "global_shape_mse": "global shape",
 }
 METHODS = ("mean_map", *LOSSES, "unet")
 # A mirrored gesture keeps its class here: depth is what is learned, and mirrored rooms are new ones.
@@ -189,11 +198,14 @@ class Errors(NamedTuple):
 
     Args:
         local, global_: At the clip's size and at a quarter of it, over all pixels of all recordings.
+        local_shape, global_shape: The same after each recording's mean difference is taken away.
         local_by_recording, global_by_recording: Of each recording by itself.
     """
 
     local: float
     global_: float
+    local_shape: float
+    global_shape: float
     local_by_recording: list[float]
     global_by_recording: list[float]
 
@@ -203,7 +215,7 @@ def measure(method: str, split: IsogdSplit, *, seed: int, epochs: int) -> dict[s
     config = config_of(method, split, seed=seed, epochs=epochs)
     data = build_data(config)
     folder = RUNS / f"{method}_{split}_seed{seed}_{epochs}"
-    started = time.perf_counter()
+    resumed, started = folder.exists(), time.perf_counter()
     masks, parameters = fit(method, config, data, folder)
     minutes = (time.perf_counter() - started) / 60
     held = data.split("validation")
@@ -215,6 +227,8 @@ def measure(method: str, split: IsogdSplit, *, seed: int, epochs: int) -> dict[s
     return {
         "local_mse": round(errors.local, 6),
         "global_mse": round(errors.global_, 6),
+        "local_shape_mse": round(errors.local_shape, 6),
+        "global_shape_mse": round(errors.global_shape, 6),
         "local_by_recording": [round(value, 6) for value in errors.local_by_recording],
         "global_by_recording": [round(value, 6) for value in errors.global_by_recording],
         "num_train": len(data.split("train")),
@@ -223,7 +237,7 @@ def measure(method: str, split: IsogdSplit, *, seed: int, epochs: int) -> dict[s
         "parameters": parameters,
         "size": SIZE,
         "epochs": epochs if method != "mean_map" else 0,
-        "minutes": round(minutes, 2),
+        "minutes": None if resumed else round(minutes, 2),
         **circumstances(COMMAND, torch=torch.__version__),
     }
 
@@ -297,7 +311,7 @@ def _train_unet(network: nn.Module, config: RunConfig, data: Dataset) -> None:
 
 def judge(masks: Masks, data: Dataset, recordings: Sequence[Recording]) -> Errors:
     """Return the errors of a method's maps on recordings."""
-    found: dict[str, list[tuple[float, float]]] = {"local": [], "global": []}
+    found: dict[str, list[_Sums]] = {"local": [], "global": []}
     for recording in recordings:
         clip_BTCHW, depth_BTHW, measured_BTHW = read_views(data, recording)
         with torch.inference_mode():
@@ -305,11 +319,29 @@ def judge(masks: Masks, data: Dataset, recordings: Sequence[Recording]) -> Error
         for name, mask_BTHW in maps.items():
             size = (int(mask_BTHW.shape[-2]), int(mask_BTHW.shape[-1]))
             target, weight = scale_depth(depth_BTHW, measured_BTHW, size=size)
-            error = (mask_BTHW.float() - target).square() * weight
-            found[name].append((float(error.sum()), float(weight.sum())))
-    whole = {name: sum(e for e, _ in pairs) / sum(w for _, w in pairs) for name, pairs in found.items()}
-    each = {name: [error / weight for error, weight in pairs] for name, pairs in found.items()}
-    return Errors(whole["local"], whole["global"], each["local"], each["global"])
+            error = mask_BTHW.float() - target
+            sums = (weight * error.square(), weight * error, weight)
+            found[name].append(_Sums(*(float(part.double().sum()) for part in sums)))
+    whole, shape = (
+        {name: sum(map(kind, each)) / sum(one.weight for one in each) for name, each in found.items()}
+        for kind in (_Sums.get_squares, _Sums.get_squares_of_shape)
+    )
+    each = {name: [one.squares / one.weight for one in each] for name, each in found.items()}
+    return Errors(whole["local"], whole["global"], shape["local"], shape["global"], each["local"], each["global"])
+
+
+class _Sums(NamedTuple):
+    """Of one recording's pixels: squared differences, differences, and how much was measured."""
+
+    squares: float
+    differences: float
+    weight: float
+
+    def get_squares(self) -> float:
+        return self.squares
+
+    def get_squares_of_shape(self) -> float:
+        return self.squares - self.differences**2 / self.weight
 
 
 def read_views(data: Dataset, recording: Recording) -> tuple[Tensor, Tensor, Tensor]:
@@ -350,10 +382,10 @@ def known_rows() -> list[dict[str, Any]]:
 
 
 def show() -> None:
-    """Print the table: errors, and by how much they are below the mean map's."""
+    """Print the table: errors, and by how much of the mean map's they are below it."""
     rows = known_rows()
     table = Table(title="IsoGD, aligned pairs: mean squared error of depth in [0, 1] on held recordings")
-    for head in ("split", "method", "seeds", "local", "less", "global", "less", "parameters", "minutes"):
+    for head in ("split", "method", "seeds", *ERRORS.values(), "parameters", "minutes"):
         table.add_column(head, justify="left" if head in ("split", "method") else "right")
     for split in SPLITS:
         own = [row for row in rows if row["split"] == split]
@@ -362,19 +394,16 @@ def show() -> None:
             found = [row for row in own if row["method"] == method]
             if not found or base is None:
                 continue
-            local, small = (float(np.mean([row[name] for row in found])) for name in ("local_mse", "global_mse"))
+            errors = {name: float(np.mean([row[name] for row in found])) for name in ERRORS}
             table.add_row(
                 split,
                 method,
                 str(len(found)),
-                f"{local:.5f}",
-                f"{1 - local / base['local_mse']:.0%}",
-                f"{small:.5f}",
-                f"{1 - small / base['global_mse']:.0%}",
+                *(f"{error:.5f} ({1 - error / base[name]:+.0%})" for name, error in errors.items()),
                 f"{found[-1]['parameters']:,}",
-                f"{np.median([row['minutes'] for row in found]):.1f}",
+                f"{np.median([row['minutes'] or math.nan for row in found]):.1f}",
             )
-    Console(width=120).print(table)
+    Console(width=150).print(table)
 
 
 def draw_all() -> None:

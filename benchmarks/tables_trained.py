@@ -182,13 +182,14 @@ def msd_isogd() -> list[str]:
     return [
         "## Depth from colour on real pairs (IsoGD)",
         "Mean squared error of depth in [0, 1] over the measured pixels of recordings that no training saw, at the "
-        "clip's size (local) and at a quarter of it (global); less: below that of `mean_map`, the training "
-        f"recordings' mean depth of every pixel. Recordings to train on and held: {held}; split by the distance of "
-        "file numbers, where the same rooms stand on both sides, and by scenes, where they are kept apart. `msd`: the "
-        "multi-scale decoder of Fan et al. 2021 beside the classes; `masks`: the same without classes; `unet`: a plain "
-        "U-Net of as many parameters, whose map is scaled down for the global error. All start from chance; means over "
-        "seeds and their standard deviation. Lines of 64x96 are a first try; the second changed the size of frames and "
-        "the changes of colour after it, judged on the same recordings.",
+        "clip's size (local) and at a quarter of it (global), and after each recording's mean difference is taken away "
+        "(shape), for grey levels of different recordings mean different distances; less: below that of `mean_map`, "
+        f"the training recordings' mean depth of every pixel. Recordings to train on and held: {held}; split by the "
+        "distance of file numbers, where the same rooms stand on both sides, and by scenes, where they are kept apart. "
+        "`msd`: the multi-scale decoder of Fan et al. 2021 beside the classes; `masks`: the same without classes; "
+        "`unet`: a plain U-Net of as many parameters, whose map is scaled down for the global error. All start from "
+        "chance; means over seeds and their standard deviation. Lines of 64x96 are a first try; the second changed the "
+        "size of frames and the changes of colour after it, judged on the same recordings.",
         as_table(table),
         origin(rows),
     ]
@@ -197,13 +198,14 @@ def msd_isogd() -> list[str]:
 def _line_of_errors(found: list[Row], base: Row | None) -> Row:
     """Return one line of the table: several seeds of one method, beside the mean map."""
     line = {key: found[-1][key] for key in ("split", "size", "method", "epochs")} | {"seeds": len(found)}
-    for name in ("local", "global"):
-        errors = [row[f"{name}_mse"] for row in found]
+    for key, name in isogd.ERRORS.items():
+        errors = [row[key] for row in found if key in row]
         spread = f" ± {statistics.stdev(errors):.5f}" if len(errors) > 1 else ""
-        line[name] = f"{statistics.mean(errors):.5f}{spread}"
-        line[f"{name}, less"] = "" if base is None else f"{1 - statistics.mean(errors) / base[f'{name}_mse']:.0%}"
+        line[name] = f"{statistics.mean(errors):.5f}{spread}" if errors else ""
+        line[f"{name}, less"] = f"{1 - statistics.mean(errors) / base[key]:.0%}" if errors and base is not None else ""
     line["parameters"] = f"{found[-1]['parameters']:,}"
-    line["training, min"] = f"{statistics.median(row['minutes'] for row in found):.1f}"
+    minutes = [row["minutes"] for row in found if row["minutes"] is not None]
+    line["training, min"] = f"{statistics.median(minutes):.1f}" if minutes else ""
     return line
 
 
