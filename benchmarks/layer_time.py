@@ -52,10 +52,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--channels", type=int, default=512, help="channels in; half as many are hidden")
+    parser.add_argument("--mode", choices=tuple(MODES), help="one of the two alone")
     parser.add_argument("--dry", action="store_true", help="print the table, append no rows")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = [row for mode in MODES for row in measure(options, mode)]
+    rows = [row for mode in ([options.mode] if options.mode else MODES) for row in measure(options, mode)]
     show(rows)
     if not options.dry:
         append_rows(RESULTS / "layer_time.jsonl", rows)

@@ -230,10 +230,14 @@ def apply_gate(x: Tensor, activation: GateActivation) -> Tensor:
 def per_frame(module: nn.Module, x_BTCHW: Tensor) -> Tensor:
     """Apply a module for pictures to every frame of every clip."""
     num_clips, num_frames = x_BTCHW.shape[:2]
-    # Flattened with channels behind, one single frame keeps strides that convolutions know channels-last maps by.
-    x = x_BTCHW.flatten(0, 1) if x_BTCHW.is_contiguous() else x_BTCHW.movedim(2, -1).flatten(0, 1).movedim(-1, 1)
-    maps: Tensor = module(x)
+    maps: Tensor = module(flatten_frames(x_BTCHW))
     return maps.view(num_clips, num_frames, *maps.shape[1:])
+
+
+def flatten_frames(x_BTCHW: Tensor) -> Tensor:
+    """Return the maps (B T, C, H, W) of all frames, their axes in memory ordered as before."""
+    # Flattened with channels behind, one single frame keeps strides that convolutions know channels-last maps by.
+    return x_BTCHW.flatten(0, 1) if x_BTCHW.is_contiguous() else x_BTCHW.movedim(2, -1).flatten(0, 1).movedim(-1, 1)
 
 
 def arrange(maps: Tensor, *, channels_last: bool) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from mudra.cells.cell import Initialisation, per_frame
+from mudra.cells.cell import Initialisation, flatten_frames
 from mudra.cells.pointwise import PointwiseConv2d
 from mudra.errors import ConfigError, nearest_name
 
@@ -29,6 +29,7 @@ Normalisation = Literal["none", "batch"]
 
 NUM_GATES = 4  # i, f, o and the candidate G, which is no gate but is computed like one
 FORGET = 1  # the place of f among them
+PIECE = 2**21  # numbers of input that are worked at at once where gradients are off
 
 
 def interleave(parts: Sequence[Tensor]) -> Tensor:
@@ -80,13 +81,14 @@ class ParallelConvs(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the sums (B, 4 D, H, W) of single maps."""
-        sums_BEHW: Tensor = self.mix(self._join([branch(x_BCHW) for branch in self.branches]))
-        return sums_BEHW
+        return self._sum([x_BCHW] * len(self.branches))
 
     def over_clip(self, seen: Sequence[Tensor]) -> Tensor:
         """Return the sums (B, T, 4 D, H, W) of clips, of which each branch may see its own (B, T, C, H, W)."""
-        parts = [per_frame(branch, x_BTCHW) for branch, x_BTCHW in zip(self.branches, seen, strict=True)]
-        return per_frame(self.mix, self._join(parts))
+        num_clips, num_frames = seen[0].shape[:2]
+        frames = [flatten_frames(x_BTCHW) for x_BTCHW in seen]
+        sums = self._sum_by_pieces(frames) if self._may_cut(frames[0]) else self._sum(frames)
+        return sums.view(num_clips, num_frames, *sums.shape[1:])
 
     def add_forget_bias(self, value: float) -> None:
         """Set the biases of the forget gate, wherever the gate's channels come from."""
@@ -101,6 +103,34 @@ class ParallelConvs(nn.Module):
             for bias in biases:
                 bias[max(0, FORGET * hidden - start) : max(0, (FORGET + 1) * hidden - start)] = value
                 start += len(bias)
+
+    def _sum(self, seen: Sequence[Tensor]) -> Tensor:
+        parts = [branch(x_BCHW) for branch, x_BCHW in zip(self.branches, seen, strict=True)]
+        sums_BEHW: Tensor = self.mix(self._join(parts))
+        return sums_BEHW
+
+    def _may_cut(self, x_BCHW: Tensor) -> bool:
+        """Whether a few maps at a time give the same: batch normalisation that learns has to see all together."""
+        learns = torch.is_grad_enabled() or (
+            self.training and any(isinstance(part, nn.BatchNorm2d) for part in self.modules())
+        )
+        return x_BCHW.device.type == "cpu" and not learns and not torch.compiler.is_compiling()
+
+    def _sum_by_pieces(self, seen: Sequence[Tensor]) -> Tensor:
+        """Join and mix a few maps at a time, which are in the processor's cache still, and never hold all branches'."""
+        at_once = max(1, PIECE // seen[0][0].numel())
+        if at_once >= len(seen[0]):
+            return self._sum(seen)
+        sums_BEHW: Tensor | None = None
+        for start in range(0, len(seen[0]), at_once):
+            piece = self._sum([x_BCHW[start : start + at_once] for x_BCHW in seen])
+            if sums_BEHW is None:
+                order = torch.channels_last if piece.stride(1) == 1 else torch.contiguous_format
+                shape = (len(seen[0]), *piece.shape[1:])
+                sums_BEHW = torch.empty(shape, dtype=piece.dtype, device=piece.device, memory_format=order)
+            sums_BEHW[start : start + at_once] = piece
+        assert sums_BEHW is not None
+        return sums_BEHW
 
     def _join(self, parts: Sequence[Tensor]) -> Tensor:
         return interleave(parts) if self.concatenation == "interleave" else torch.cat(list(parts), dim=-3)

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mudra.cells import interleave as interleaving
+from mudra.cells.cell import arrange
 from mudra.cells.interleave import (
     Concatenation,
     Normalisation,
@@ -67,6 +69,37 @@ def test_every_branch_of_a_clip_sees_its_own_maps() -> None:
     both = convs.over_clip([first, second])
     assert torch.equal(both[:, :, [0, 1, 3, 4]], convs.over_clip([first, first])[:, :, [0, 1, 3, 4]])
     assert torch.equal(both[:, :, 2::3], convs.over_clip([second, second])[:, :, 2::3])
+
+
+def normalised_convs() -> ParallelConvs:
+    mix = nn.Sequential(nn.Conv2d(12, 12, 1), nn.BatchNorm2d(12))
+    return ParallelConvs([nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 4, 5, padding=2)], mix=mix).double()
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("piece", [1, 2 * 3 * 4 * 5, 10**6])  # a map at a time, two, and all seven
+def test_a_few_maps_at_a_time_give_the_same(piece: int, channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    convs = normalised_convs().eval()
+    seen = [torch.randn(1, 7, 3, 4, 5, dtype=torch.float64) for _ in range(2)]
+    seen = [arrange(x_BTCHW, channels_last=channels_last) for x_BTCHW in seen]
+    whole = convs.over_clip(seen)
+    monkeypatch.setattr(interleaving, "PIECE", piece)
+    sizes: list[int] = []
+    convs.mix.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    with torch.no_grad():
+        cut = convs.over_clip(seen)
+    assert sizes == {1: [1] * 7, 120: [2, 2, 2, 1], 10**6: [7]}[piece]
+    assert torch.allclose(cut, whole.detach(), rtol=1e-12, atol=1e-12)
+    assert cut.stride() == whole.stride(), "the order in memory stays"
+
+
+def test_normalisation_that_learns_sees_all_maps_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interleaving, "PIECE", 1)
+    convs = normalised_convs().train()
+    seen = [torch.randn(2, 3, 3, 4, 5, dtype=torch.float64)] * 2
+    with torch.no_grad():
+        sums = convs.over_clip(seen)
+    assert torch.allclose(sums.mean((0, 1, 3, 4)), torch.zeros(12, dtype=torch.float64), atol=1e-9)
 
 
 def test_what_mixes_comes_last() -> None:
