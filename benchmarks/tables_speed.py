@@ -97,7 +97,8 @@ def flow_speed() -> list[str]:
 
 def temporal_modules() -> list[str]:
     """Networks with temporal modules, the modules alone, and the decoder's part of a training step."""
-    place = {"case": "case", "size_px": "px", "device": "device", "clock": "clock", "threads": "threads"}
+    place = {"case": "case", "size_px": "px", "device": "device", "clock": "clock", "memory": "memory"}
+    place |= {"threads": "threads"}
     parts = {
         "networks": (
             "ResNet-50 plain, with TSM and with ACTION; Res2Net-50 plain and as TEA: forward in evaluation and a "

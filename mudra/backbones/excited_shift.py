@@ -9,9 +9,9 @@ Differs: nothing; it is a second way to the same numbers.
 
 Maps of a training step are far larger than a cache, so that the time goes into passes over them and into fresh memory.
 Hence three savings. S is excited in the memory in which it stands: kept are x, which the block's shortcut keeps anyway,
-and `out`, which the convolution behind keeps anyway; where the backward pass needs S, it is out / (place + channel), or
-x with the shift moved to the other factor. The gradients of all that is linear in S are one matrix product. And what
-goes through several passes does so in pieces, some places of one frame, that a cache holds.
+and `out`, which the convolution behind keeps anyway; where the backward pass needs S, it is out / (place + channel) or
+x shifted again. The gradients of all that is linear in S are one matrix product. And what goes through several passes
+does so in pieces, some places of one frame, that a cache holds.
 
 Gradients have no gradients themselves. Compilers and GPUs, which fuse operations or have fast memory, take the plain
 operations.
@@ -25,11 +25,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mudra.backbones.learned_shift import convolve_back_over_time, convolve_over_time
-from mudra.backbones.temporal_module import split_frames
 
 PIECE_BYTES = 512 * 1024  # several pieces are at work at once, in a cache of one or two MiB for each core
 
@@ -135,31 +134,32 @@ class _ExciteHere(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_FCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         excited_FCHW, by_place_F1HW, by_channel_FC11 = ctx.saved_tensors
-        excited_FPC, grad_FPC = _rows(excited_FCHW), _rows(grad_FCHW)
         grad_shifted_FCHW = torch.empty_like(excited_FCHW)
-        grad_shifted_FPC = _rows(grad_shifted_FCHW)
         by_place_FP = torch.empty_like(by_place_F1HW.flatten(1))
         by_channel_FC = torch.zeros(by_channel_FC11.shape[:2], dtype=_sum_type(excited_FCHW))
-        scratch, gate = torch.empty_like(excited_FPC[0]), torch.empty_like(excited_FPC[0])
-        gates = by_place_F1HW.flatten(1)[..., None], by_channel_FC11.flatten(1)
-        for frame, piece in _pieces(excited_FPC):
-            gate_PC = torch.add(gates[0][frame, piece], gates[1][frame], out=gate[piece])
-            grad_PC = grad_FPC[frame, piece]
-            torch.mul(grad_PC, gate_PC, out=grad_shifted_FPC[frame, piece])
-            # The gradient of the gate: that of the output times the shifted maps.
-            grad_gate_PC = torch.div(excited_FPC[frame, piece], gate_PC, out=scratch[piece]).mul_(grad_PC)
-            torch.sum(grad_gate_PC, dim=1, out=by_place_FP[frame, piece])
-            by_channel_FC[frame] += grad_gate_PC.sum(dim=0)
+        maps_FPC = [_rows(maps_FCHW) for maps_FCHW in (excited_FCHW, grad_FCHW, grad_shifted_FCHW)]
+        size = _piece_size(excited_FCHW)
+        scratch, room = (maps_FPC[0].new_empty(min(size, len(maps_FPC[0][0])), excited_FCHW.shape[1]) for _ in range(2))
+        parts = *maps_FPC, by_place_F1HW.flatten(1)[..., None], by_place_FP, by_channel_FC11.flatten(1), by_channel_FC
+        for *of_places, channel_C, by_channel_C in _frames(*parts):
+            for excited_PC, grad_PC, grad_shifted_PC, place_P1, by_place_P in _split(size, *of_places):
+                gate_PC = torch.add(place_P1, channel_C, out=room[: len(place_P1)])
+                torch.mul(grad_PC, gate_PC, out=grad_shifted_PC)
+                # The gradient of the gate: that of the output times the shifted maps.
+                grad_gate_PC = torch.div(excited_PC, gate_PC, out=scratch[: len(place_P1)]).mul_(grad_PC)
+                torch.sum(grad_gate_PC, dim=1, out=by_place_P)
+                by_channel_C += grad_gate_PC.sum(dim=0)
         by_channel_FC11 = by_channel_FC.to(by_channel_FC11.dtype).view_as(by_channel_FC11)
         return grad_shifted_FCHW, by_place_FP.view_as(by_place_F1HW), by_channel_FC11
 
 
 def _excite_here(shifted_FCHW: Tensor, by_place_F1HW: Tensor, by_channel_FC11: Tensor) -> Tensor:
-    shifted_FPC = _rows(shifted_FCHW)
-    gate = torch.empty_like(shifted_FPC[0])
-    gates = by_place_F1HW.flatten(1)[..., None], by_channel_FC11.flatten(1)
-    for frame, piece in _pieces(shifted_FPC):
-        shifted_FPC[frame, piece].mul_(torch.add(gates[0][frame, piece], gates[1][frame], out=gate[piece]))
+    shifted_FPC, place_FP1 = _rows(shifted_FCHW), by_place_F1HW.flatten(1)[..., None]
+    size = _piece_size(shifted_FCHW)
+    room = shifted_FPC.new_empty(min(size, len(shifted_FPC[0])), shifted_FCHW.shape[1])
+    for shifted_PC, place_P1, channel_C in _frames(shifted_FPC, place_FP1, by_channel_FC11.flatten(1)):
+        for piece_PC, places_P1 in _split(size, shifted_PC, place_P1):
+            piece_PC.mul_(torch.add(places_P1, channel_C, out=room[: len(places_P1)]))
     return shifted_FCHW
 
 
@@ -180,24 +180,15 @@ def _gather(grads: tuple[Tensor, ...], squeeze_RC: Tensor) -> tuple[Tensor, Tens
 
 
 def _grad_squeeze(grad_FRP: Tensor, x_FCHW: Tensor, shift_C13: Tensor, num_frames: int) -> Tensor:
-    """Return the gradient of the squeezing weights, without the shifted maps.
-
-    What a shift does to the maps, its counterpart does to the gradients, which are far smaller: a frame of x meets the
-    gradients of the frame after it, of its own and of the frame before, and the shift's weights come last.
-    """
-    grad_BTRP = split_frames(grad_FRP, num_frames)
-    after_BTRP = nn.functional.pad(grad_BTRP[:, 1:], (0, 0, 0, 0, 0, 1))
-    before_BTRP = nn.functional.pad(grad_BTRP[:, :-1], (0, 0, 0, 0, 1, 0))
-    grad_FXP = torch.cat([after_BTRP, grad_BTRP, before_BTRP], dim=2).flatten(0, 1)
-    total_XC = grad_FRP.new_zeros(grad_FXP.shape[1], x_FCHW.shape[1], dtype=_sum_type(x_FCHW))
-    for grad_XP, x_PC in zip(grad_FXP, _rows(x_FCHW), strict=True):
-        if total_XC.dtype == x_PC.dtype:
-            total_XC.addmm_(grad_XP, x_PC)
+    """Return the gradient of the squeezing weights; the shifted maps are gone by now, and shifted again."""
+    shifted_FCHW = convolve_over_time(x_FCHW, shift_C13, num_frames)
+    total_RC = grad_FRP.new_zeros(grad_FRP.shape[1], x_FCHW.shape[1], dtype=_sum_type(x_FCHW))
+    for grad_RP, shifted_PC in zip(grad_FRP, _rows(shifted_FCHW), strict=True):
+        if total_RC.dtype == shifted_PC.dtype:
+            total_RC.addmm_(grad_RP, shifted_PC)
         else:
-            total_XC += grad_XP @ x_PC
-    weights_31C = shift_C13.permute(2, 1, 0)
-    grad_RC = (total_XC.view(3, -1, total_XC.shape[1]) * weights_31C).sum(dim=0)
-    return grad_RC.to(x_FCHW.dtype)
+            total_RC += grad_RP @ shifted_PC
+    return total_RC.to(x_FCHW.dtype)
 
 
 def _rows(maps_FCHW: Tensor) -> Tensor:
@@ -205,13 +196,20 @@ def _rows(maps_FCHW: Tensor) -> Tensor:
     return maps_FCHW.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
 
 
-def _pieces(maps_FPC: Tensor) -> Iterator[tuple[int, slice]]:
-    """Yield frames and places."""
-    num_all, num_places, channels = maps_FPC.shape
-    size = max(1, PIECE_BYTES // (channels * maps_FPC.element_size()))
-    for frame in range(num_all):
-        for start in range(0, num_places, size):
-            yield frame, slice(start, start + size)
+def _piece_size(maps_FCHW: Tensor) -> int:
+    """Return how many places of a frame fit in the caches of the cores that work together."""
+    in_caches = PIECE_BYTES * torch.get_num_threads()
+    return max(1, in_caches // (maps_FCHW.shape[1] * maps_FCHW.element_size()))
+
+
+def _frames(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield frames; all views are made in one call, which costs less than to index them one by one."""
+    return zip(*(part.unbind() for part in parts), strict=True)
+
+
+def _split(size: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield pieces of so many rows."""
+    return zip(*(torch.split(part, size) for part in parts), strict=True)
 
 
 def _is_plain_cpu(x: Tensor) -> bool:
