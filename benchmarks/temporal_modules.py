@@ -238,7 +238,8 @@ def take_turns(programs: dict[str, dict[str, Program]], options: argparse.Namesp
                     torch.cuda.synchronize()
                 spent[name][mode].append(clock() - started)
     return {
-        name: {mode: statistics.median(times[WARM_ROUNDS:]) for mode, times in modes.items()} for name, modes in spent.items()
+        name: {mode: statistics.median(times[WARM_ROUNDS:]) for mode, times in modes.items()}
+        for name, modes in spent.items()
     }
 
 
