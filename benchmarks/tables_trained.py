@@ -151,10 +151,11 @@ def msd_synthetic() -> list[str]:
     ]
     return [
         "## Does learning depth beside the classes help? (synthetic set)",
-        "ResNet-18 at half its width on colour alone, 16 frames of 64x64, the drawn set made hard; with TSM's shift "
-        "and with ACTION. `base_still` and then `base` are trained once, on other people before a still and a moving "
-        "wall, and stand in for ImageNet. From there come the arms: without a decoder, with the multi-scale decoder of "
-        "Fan et al. 2021 and its losses (`_msd`), and with losses of 1 : 3 : 3 (`_masks`); decoders are gone in tests. "
+        "ResNet-18 at half its width on colour alone, 8 frames of 64x64, the drawn set made hard; with TSM's shift "
+        "and with ACTION. A `base` is trained once, on other people, and stands in for ImageNet: before a still wall, "
+        "where it did not leave chance, and twice before a moving one; ACTION's takes over TSM's weights before the "
+        "last. From there come the arms: without a decoder, with the multi-scale decoder of Fan et al. 2021 and its "
+        "losses (`_msd`), and for TSM with losses of 1 : 3 : 3 (`_masks`); decoders are gone in tests. "
         f"{rows[-1]['num_clips']} clips of people that no training saw, last epoch's weights; a seed draws everything "
         "anew and is the same for the arms that are compared.",
         as_table(table),
