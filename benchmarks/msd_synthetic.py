@@ -1,7 +1,8 @@
 """Does depth supervision help recognition from colour? Fan et al. 2021's question on the drawn set, made hard.
 
 Run: python -m benchmarks.msd_synthetic                 (every row that is not there yet; an interrupted one goes on)
-     python -m benchmarks.msd_synthetic --only tsm      (variants whose name begins so; `action` in a second process)
+     python -m benchmarks.msd_synthetic --only tsm      (variants whose name begins so; `action` in a second process,
+                                                         once `tsm_base_moving` is there)
      python -m benchmarks.msd_synthetic --dry-run       (builds every network, takes one step, writes nothing)
      python -m benchmarks.msd_synthetic --table         (the table and the picture of what is there)
 
