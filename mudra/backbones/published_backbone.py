@@ -79,7 +79,8 @@ class PublishedBackbone(Backbone):
         if self.pretrained is None:
             raise ModelError(
                 f"{type(self).__name__} is frozen, and its weights are those of chance",
-                hint="name weights (backbone.pretrained), start from a run (init_from), or set backbone.frozen=false",
+                hint="name weights (model.backbone.pretrained), start from a run (init_from), or set "
+                "model.backbone.frozen=false",
             )
         raise ModelError(
             f"training is to start from pretrained={self.pretrained!r}, which was not loaded",

@@ -255,7 +255,7 @@ def _fill(config: Any, part: str, channels: int, *, flow: int) -> Any:
     if flow and not takes_flow:
         raise ModelError(
             f"{flow} channels of flow come to {part}, but the cell {config.kind!r} makes no masks of flow",
-            hint=f"set flow_channels=0, or use {part}=multi_kernel_conv_lstm",
+            hint=f"train without flow (clip.streams=[rgb]), or use model.{part}=multi_kernel_conv_lstm",
         )
     if takes_flow and config.flow_channels not in (0, flow):
         raise ModelError(

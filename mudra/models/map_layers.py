@@ -25,7 +25,8 @@ def build_map_layers(
         width: The network's factor on hidden channels.
 
     Raises:
-        ModelError: If a config names other channels than come in, or flow comes to a cell that makes no use of it.
+        ModelError: If a config names other channels than come in, or other channels of flow, or flow comes to a cell
+            that makes no use of it.
 
     Example:
         >>> from mudra.cells import ConvLSTMConfig, MultiKernelConvLSTMConfig
@@ -34,6 +35,8 @@ def build_map_layers(
         >>> [(layer.in_channels, layer.hidden_channels) for layer in layers]
         [(18, 10), (10, 10)]
     """
+    for index, config in enumerate(configs):
+        _refuse_other_flow(f"cells.{index}", config, 0 if index else flow_channels)
     if flow_channels:
         configs = _give_flow(configs, flow_channels)
     layers: list[Cell | WholeClipLayer] = []
@@ -73,6 +76,16 @@ def join_flow(maps_BTCHW: Tensor, flow_BTCHW: Tensor | None) -> Tensor:
     size = (maps_BTCHW.shape[1], *maps_BTCHW.shape[-2:])
     scaled_BCTHW = functional.adaptive_avg_pool3d(flow_BTCHW.transpose(1, 2), size)
     return torch.cat([maps_BTCHW, scaled_BCTHW.transpose(1, 2).to(maps_BTCHW.dtype)], dim=2)
+
+
+def _refuse_other_flow(part: str, config: AnyRecurrentLayerConfig, flow_channels: int) -> None:
+    """Refuse a cell that would take the backbone's last maps for flow."""
+    told = getattr(config, "flow_channels", 0)
+    if told not in (0, flow_channels):
+        raise ModelError(
+            f"{part}.flow_channels is {told}, but {flow_channels} channels of flow come in",
+            hint=f"leave {part}.flow_channels out; model.flow_channels says how many of the clip's channels are flow",
+        )
 
 
 def _give_flow(cells: tuple[AnyRecurrentLayerConfig, ...], flow_channels: int) -> tuple[AnyRecurrentLayerConfig, ...]:

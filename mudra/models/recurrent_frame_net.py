@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,7 +39,8 @@ from mudra.cells import (
 from mudra.config import Config
 from mudra.errors import ConfigError, ModelError, nearest_name
 from mudra.heads import FrameClassifierConfig
-from mudra.models.assembly import build_vector_layers, check_channels, scale_hidden, widen
+from mudra.models.assembly import build_vector_layers, check_channels, widen
+from mudra.models.map_layers import build_map_layers, join_flow
 from mudra.models.refusal import refuse_recomputed_statistics
 
 Pooling = Literal["mean", "max"]
@@ -172,7 +172,7 @@ class RecurrentFrameNet(nn.Module):
         self.grid, self.pooling, self.recompute_steps = grid, pooling, recompute_steps
         check_channels("backbone", backbone.in_channels, in_channels - flow_channels)
         self.backbone: Backbone = widen(backbone, width).build(in_channels - flow_channels)
-        layers = _build_layers(cells, self.backbone.out_channels, flow_channels=flow_channels, width=width)
+        layers = build_map_layers(cells, self.backbone.out_channels, flow_channels=flow_channels, width=width)
         channels = layers[-1].hidden_channels if layers else self.backbone.out_channels
         self.cells = nn.ModuleList(layers)
         if recompute_steps:
@@ -222,7 +222,7 @@ class RecurrentFrameNet(nn.Module):
         self._check(clip_BTCHW)
         maps_BTCHW: Tensor = self.backbone(clip_BTCHW[:, :, : self.in_channels - self.flow_channels])
         if self.flow_channels:
-            maps_BTCHW = _join_flow(maps_BTCHW, clip_BTCHW[:, :, -self.flow_channels :])
+            maps_BTCHW = join_flow(maps_BTCHW, clip_BTCHW[:, :, -self.flow_channels :])
         return maps_BTCHW
 
     def classify_maps(self, maps_BTCHW: Tensor) -> Tensor:
@@ -269,32 +269,3 @@ class RecurrentFrameNet(nn.Module):
                 f"the network got a clip of shape {tuple(clip_BTCHW.shape)}; "
                 f"wanted (B, T, {self.in_channels}, H, W): time stands before channels"
             )
-
-
-def _build_layers(
-    configs: tuple[AnyRecurrentLayerConfig, ...], channels: int, *, flow_channels: int, width: float
-) -> list[Cell | WholeClipLayer]:
-    """Return the layers over maps of `channels` channels, behind which the first layer gets the flow's."""
-    if flow_channels and (not configs or "flow_channels" not in type(configs[0]).model_fields):
-        cell = f"the first cell, {configs[0].kind!r}, makes no" if configs else "there is no cell that makes"
-        raise ModelError(
-            f"flow_channels is {flow_channels}, but {cell} masks of flow",
-            hint="set flow_channels=0, or let cells.0 be a multi_kernel_conv_lstm",
-        )
-    layers: list[Cell | WholeClipLayer] = []
-    for index, config in enumerate(configs):
-        hidden = scale_hidden(config.hidden_channels, channels, width)
-        update: dict[str, Any] = {"hidden_channels": hidden}
-        if flow_channels and index == 0:
-            update["flow_channels"], channels = flow_channels, channels + flow_channels
-        check_channels(f"cells.{index}", config.in_channels, channels)
-        layers.append(config.model_copy(update={**update, "in_channels": channels}).build())
-        channels = layers[-1].hidden_channels
-    return layers
-
-
-def _join_flow(maps_BTCHW: Tensor, flow_BTCHW: Tensor) -> Tensor:
-    """Return the maps with the flow behind their channels, averaged to their steps and places."""
-    size = (maps_BTCHW.shape[1], *maps_BTCHW.shape[-2:])
-    flow_BCTHW = functional.adaptive_avg_pool3d(flow_BTCHW.transpose(1, 2), size)
-    return torch.cat([maps_BTCHW, flow_BCTHW.transpose(1, 2).to(maps_BTCHW.dtype)], dim=2)

@@ -37,7 +37,8 @@ def resolve(config: RunConfig, dataset: Dataset, *, tell: Callable[[str], None])
             hint=f"leave model.in_channels out, or set it to {channels}",
         )
     if config.loader.features is not None:
-        tell(f"trained on the maps in {config.loader.features}: clip.augmentation has no part in it any more")
+        unused = "clip.augmentation and chance in clip.sampling have no part in it"
+        tell(f"trained on the maps in {config.loader.features}: {unused}")
     elif config.clip.mirror == "labels" and config.clip.augmentation.mirror_probability > 0:
         tell(dataset.card.explain_mirror())
     model = config.model.model_copy(update={"num_classes": num_classes, "in_channels": channels})

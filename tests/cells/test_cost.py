@@ -128,7 +128,7 @@ def test_hidden_maps_memory_and_masks_have_the_other_weights(
     assert cost.weights == from_input + other
 
 
-def test_the_9_1_million_of_table_iii_are_no_1x1_convolution() -> None:
+def test_the_9_1_million_of_table_iii_are_no_1x1_convolution_of_all_gates() -> None:
     # Per gate and full mixing are 9.2 and 10.0 when they are rounded as the table's other rows are.
     assert [f"{row.weights / 1e6:.1f}" for row in TABLE_III[4:6]] == ["9.2", "10.0"]
 

@@ -39,7 +39,9 @@ def test_features_then_training_then_a_prediction(mudra: Mudra, frozen_yaml: Pat
     assert len(files()) == 12
     trained = mudra("train", frozen_yaml, "loader.features=maps", "--out", "run")
     assert trained.code == 0, trained.err
-    assert "trained on the maps in maps: clip.augmentation has no part in it any more" in trained.out
+    assert (
+        "trained on the maps in maps: clip.augmentation and chance in clip.sampling have no part in it" in trained.out
+    )
     assert "epoch 2/2" in trained.out
     for path in files():
         path.unlink()

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from mudra.backbones import VGG16Config
+from mudra.datasets import ucf101
 from mudra.training import RunConfig
+from mudra.training.callback import read_curves
 from mudra.training.module import GestureModule
 from tests.cli.conftest import CLASSES, Mudra, damage
+from tests.fixtures.features import frozen_backbone
+from tests.fixtures.trees import write_lines
+from tests.fixtures.video import VideoMaker
 
 QUICK = ("model.width=0.125", "clip.size=[32,32]", "clip.num_frames=6", "fitting.epochs=1", "loader.num_workers=0")
 
@@ -178,3 +184,36 @@ def test_another_runs_weights_are_a_start(mudra: Mudra, tiny_yaml: Path) -> None
     assert refused.code == 2
     assert "error[run]: init_from: no such file or folder: " in refused.err
     assert not Path("third").exists()
+
+
+def test_ucf_101_in_its_official_form_is_trained_for_two_steps(
+    mudra: Mudra, tmp_path: Path, video_maker: VideoMaker
+) -> None:
+    root, names = tmp_path / "ucf101", ucf101.CLASSES[:4]
+    clips = {group: [f"{name}/v_{name}_g{group:02d}_c01.avi" for name in names] for group in (1, 8, 9)}
+    for clip in (clip for group in clips.values() for clip in group):
+        video_maker(root / ucf101.VIDEOS_FOLDER / clip, num_frames=8, size=(36, 48))
+    lists = root / ucf101.LISTS_FOLDER
+    train = [f"{clip} {label}" for group in (8, 9) for label, clip in enumerate(clips[group], 1)]
+    write_lines(lists / "trainlist01.txt", train)
+    write_lines(lists / "testlist01.txt", clips[1])
+    backbone = frozen_backbone(tmp_path)
+    assert isinstance(backbone, VGG16Config)
+    words = (
+        "data=ucf101",
+        f"data.root={root}",
+        f"model.backbone.pretrained={backbone.pretrained}",
+        "model.width=0.0625",
+        "clip.num_frames=3",
+        "clip.size=[32,32]",
+        "clip.test_size=[32,32]",
+        "fitting.epochs=1",
+        "loader.batch_size=4",
+        "loader.num_workers=0",
+    )
+    trained = mudra("train", "agethen2019/table1/multi_3_5_mixed", *words, "--out", "run")
+    assert trained.code == 0, trained.err
+    assert len(card_of(Path("run"))["classes"]) == 101
+    assert len(read_curves(Path("run/metrics.csv"))) == 1
+    judged = mudra("evaluate", "run", "--split", "test", "--out", "judged")
+    assert judged.code == 0, judged.err

@@ -50,6 +50,20 @@ def test_flow_that_no_layer_can_use_is_refused(configs: tuple[AnyRecurrentLayerC
         sizes(configs, flow_channels=2)
 
 
+@pytest.mark.parametrize(
+    ("flow_channels", "told", "wrong"),
+    [
+        (0, (2, 0), r"cells\.0\.flow_channels is 2, but 0 channels of flow come in"),
+        (2, (7, 0), r"cells\.0\.flow_channels is 7, but 2 channels of flow come in"),
+        (2, (2, 2), r"cells\.1\.flow_channels is 2, but 0 channels of flow come in"),
+    ],
+)
+def test_cells_told_of_other_flow_are_refused(flow_channels: int, told: tuple[int, int], wrong: str) -> None:
+    configs = tuple(MultiKernelConvLSTMConfig(flow_channels=flow) for flow in told)
+    with pytest.raises(ModelError, match=wrong + r"\n  hint: leave cells\.[01]\.flow_channels out"):
+        sizes(configs, flow_channels=flow_channels)
+
+
 def test_flow_is_averaged_to_the_steps_and_places_of_the_maps() -> None:
     maps_BTCHW = torch.rand(2, 2, 3, 2, 4)
     flow_BTCHW = torch.rand(2, 8, 1, 6, 8)

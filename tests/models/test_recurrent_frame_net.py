@@ -174,11 +174,11 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ModelError, match="flow_channels is 3 of 3 channels: none is left"):
         small(flow_channels=3)
     with pytest.raises(
-        ModelError, match="flow_channels is 2, but the first cell, 'peephole_conv_lstm', makes no masks"
+        ModelError, match="2 channels of flow pass the backbone by, but the first recurrent layer, 'peephole_conv_lstm'"
     ):
         small(in_channels=5, flow_channels=2)
     with pytest.raises(
-        ModelError, match="flow_channels is 2, but there is no cell that makes masks of flow\n  hint: set"
+        ModelError, match=r"2 channels of flow pass the backbone by, but no cell follows\n  hint: set model\.flow"
     ):
         small(in_channels=5, flow_channels=2, cells=())
     with pytest.raises(ModelError, match=r"cells\.0\.in_channels is 7, but 32 channels come in"):
