@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mudra.backbones.excitation import excite
 from mudra.backbones.learned_shift import convolve_back_over_time, convolve_over_time
 
 PIECE_BYTES = 512 * 1024  # several pieces are at work at once, in a cache of one or two MiB for each core
@@ -76,13 +77,15 @@ def shift_and_sum(x_FCHW: Tensor, shift_C13: Tensor, squeeze_RC11: Tensor, num_f
 
 
 def excite_here(shifted_FCHW: Tensor, by_place_F1HW: Tensor, by_channel_FC11: Tensor) -> Tensor:
-    """Return shifted (place + channel), in the memory of `shifted_FCHW`.
+    """Return shifted (place + channel), in the memory of `shifted_FCHW` if it stands channels last.
 
     Args:
-        shifted_FCHW: Maps that nothing else reads from now on, channels last in memory.
+        shifted_FCHW: Maps that nothing else reads from now on.
         by_place_F1HW: The gate's part that is alike for all channels.
         by_channel_FC11: The gate's part that is alike for all places; the sum of both is nowhere zero.
     """
+    if not shifted_FCHW.is_contiguous(memory_format=torch.channels_last):
+        return excite(shifted_FCHW, by_place_F1HW, by_channel_FC11)  # its rows would be a copy
     dtype = shifted_FCHW.dtype
     gates = by_place_F1HW.to(dtype), by_channel_FC11.to(dtype)
     if not torch.is_grad_enabled():

@@ -50,7 +50,10 @@ def read_published(source: str, torchvision_weights: str | None) -> dict[str, Te
         hint = f"give a file of weights, or {IMAGENET!r} for torchvision's own"
         raise ModelError(f"{path}: no such file of weights", hint=hint) from None
     except Exception as error:  # a damaged file is refused by pickle, zip, torch or safetensors, each in its own way
-        raise ModelError(f"{path}: not a file of weights ({error})") from None
+        raise ModelError(
+            f"{path}: not a file of weights ({type(error).__name__})",
+            hint="wanted .safetensors, or a state_dict written by torch.save",
+        ) from None
     return _unwrap(found, path)
 
 

@@ -24,7 +24,7 @@ from mudra.backbones.shifted_conv import Fold as Fold
 from mudra.backbones.shifted_conv import convolve_shifted, is_foldable
 from mudra.backbones.temporal_module import TemporalModule, split_frames
 from mudra.config import Config
-from mudra.errors import ConfigError, nearest_name
+from mudra.errors import ConfigError, ModelError, nearest_name
 
 ShiftDirection = Literal["both", "past"]
 FOLD_DIV = 8  # Lin et al. 2019, section 3.2
@@ -101,13 +101,20 @@ class TemporalShift(TemporalModule):
     def forward(self, x_BCHW: Tensor, num_frames: int, before_BCHW: Tensor | None = None) -> Tensor:
         moved = shift_frames(x_BCHW, num_frames, self.plan)
         if before_BCHW is not None:
+            wanted = (len(x_BCHW) // num_frames, self.plan[0].stop, *x_BCHW.shape[-2:])
+            if before_BCHW.shape != wanted:  # one clip's would spread over a whole batch without a word
+                raise ModelError(
+                    f"the state of a temporal shift has shape {tuple(before_BCHW.shape)}, wanted {wanted}",
+                    hint="give the state that the piece before returned, or None at the beginning of a video",
+                )
             # Only a clip's first frame saw zeros in place of the piece before.
             fold = self.plan[0].stop
             split_frames(moved, num_frames)[:, 0, :fold] = before_BCHW
         return moved
 
     def lead_into(self, layer: nn.Module, x_BCHW: Tensor, num_frames: int, before_BCHW: Tensor | None = None) -> Tensor:
-        if before_BCHW is None and is_foldable(layer, x_BCHW):
+        is_watched = self._forward_hooks or self._forward_pre_hooks
+        if before_BCHW is None and not is_watched and is_foldable(layer, x_BCHW):
             return convolve_shifted(x_BCHW, layer.get_parameter("weight"), num_frames, self.plan)
         return super().lead_into(layer, x_BCHW, num_frames, before_BCHW)
 

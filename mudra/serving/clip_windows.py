@@ -22,7 +22,6 @@ from mudra.types import FloatArray, Frames, Stream
 # Clips that were spread over a whole recording say nothing of how long it was.
 USUAL_WINDOW_S = 2.0
 WINDOWS_PER_STRIDE = 8  # windows that see one moment
-BATCH = 16
 
 
 class Judged(NamedTuple):
@@ -114,14 +113,15 @@ def slide_windows(
     times_s = resample_times(source_times_s, fps)
     spans_s = _lay_windows(source_times_s, window_s=window_s, stride_s=stride_s)
     spread = _Spread(times_s)
-    for start in range(0, len(spans_s), BATCH):
-        batch = spans_s[start : start + BATCH]
+    at_once = predictor.recordings_at_once
+    for start in range(0, len(spans_s), at_once):
+        batch = spans_s[start : start + at_once]
         views: list[Views] = [predictor.read_views(recent, span_s=span_s) for span_s in batch]
         probability_NK = predictor.probabilities(views).double().numpy()
-        is_last = start + BATCH >= len(spans_s)
+        is_last = start + at_once >= len(spans_s)
         yield spread.push(probability_NK, np.array([(low + high) / 2 for low, high in batch]), is_last=is_last)
         if progress is not None:
-            progress(min(start + BATCH, len(spans_s)), len(spans_s), "windows")
+            progress(min(start + at_once, len(spans_s)), len(spans_s), "windows")
 
 
 def _take_windows_whole(predictor: Predictor) -> Predictor:

@@ -21,7 +21,6 @@ from mudra.serving.predictor import Predictor, Views
 from mudra.serving.report import PredictionRow, WorstClip, write_predictions, write_report
 from mudra.types import Recording, Stream
 
-BATCH = 16
 NUM_WORST = 12
 WORST_FRAMES = 8
 
@@ -74,9 +73,10 @@ def evaluate(
     predicted: list[Tensor] = []
     judged: list[Recording] = []
     unread: list[Unread] = []
-    for start in range(0, len(labelled), BATCH):
+    at_once = predictor.recordings_at_once
+    for start in range(0, len(labelled), at_once):
         batch: list[Views] = []
-        for recording in labelled[start : start + BATCH]:
+        for recording in labelled[start : start + at_once]:
             try:
                 with ExitStack() as stack:
                     span_s = (recording.start_s, recording.end_s)
@@ -88,9 +88,10 @@ def evaluate(
             with _watch_frames(predictor) as logits_BTK:
                 probabilities.append(predictor.probabilities(batch))
             # A recording's views stand one after the other: their frames together are its frames.
-            predicted += [logits.argmax(dim=-1).reshape(len(batch), -1).cpu() for logits in logits_BTK]
+            if logits_BTK:
+                predicted.append(torch.cat(logits_BTK).argmax(dim=-1).reshape(len(batch), -1).cpu())
         if progress is not None:
-            progress(min(start + BATCH, len(labelled)), len(labelled), "predicting clips")
+            progress(min(start + at_once, len(labelled)), len(labelled), "predicting clips")
     if not judged:
         reason = f"; the first cannot be read: {unread[0].reason}" if unread else ""
         raise DataError(f"none of {len(recordings)} recordings has a label and can be read{reason}")

@@ -25,6 +25,7 @@ from mudra.types import DepthFormat, Frames, PixelBox, Prediction, Ranked, Recor
 from mudra.video import open_recording
 
 NUM_TOP = 5
+CLIPS_AT_ONCE = 16  # thirty views of a recording, eight frames of 256x256 each, would not fit in most memories
 # Grey levels stored as colour come back within a few levels of grey; a picture with more colour than this is no depth.
 COLOURED_LEVELS, COLOURED_SHARE = 12, 0.01
 # Streams that a file can hold; flow is computed from them.
@@ -128,11 +129,18 @@ class Predictor:
         times_s = np.concatenate([clip.times_s for clip in clips])
         return Views(clips, (float(times_s.min()), float(times_s.max())), decode_s * 1e3, clip_ms)
 
+    @property
+    def recordings_at_once(self) -> int:
+        """How many recordings to read before the network sees them: their views are all held together."""
+        return max(1, CLIPS_AT_ONCE // len(self.card.clip.test_views))
+
     @torch.inference_mode()
     def probabilities(self, recordings: Sequence[Views]) -> Tensor:
         """Return probability_NK: softmax averaged over each recording's views."""
-        clips = torch.stack([clip.clip_TCHW for views in recordings for clip in views.clips])
-        probability_BK = self.network(clips.to(self.device)).float().softmax(dim=-1).cpu()
+        clips = [clip.clip_TCHW for views in recordings for clip in views.clips]
+        pieces = (clips[start : start + CLIPS_AT_ONCE] for start in range(0, len(clips), CLIPS_AT_ONCE))
+        logits = [self.network(torch.stack(piece).to(self.device)).float() for piece in pieces]
+        probability_BK = torch.cat(logits).softmax(dim=-1).cpu()
         counts = [len(views.clips) for views in recordings]
         return torch.stack([part.mean(dim=0) for part in probability_BK.split(counts)])
 

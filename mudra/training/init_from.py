@@ -139,7 +139,9 @@ def read_weights(source: Path) -> dict[str, Tensor]:
         # Tensors and plain values only: the file cannot run code.
         return _unwrap(torch.load(source, map_location="cpu", weights_only=True))
     except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # What PyTorch says of a file that is not its own advises to run the code in it.
+        is_told = bool(str(error)) and not isinstance(error, pickle.UnpicklingError)
+        reason = str(error).splitlines()[0] if is_told else type(error).__name__
         raise RunError(
             f"init_from: {source} cannot be read as weights ({reason})",
             hint="wanted .safetensors, or a state_dict written by torch.save",

@@ -52,9 +52,12 @@ def by_hand(module: Action, x_TCHW: Array) -> Array:
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 4])
-def test_it_is_the_equations(num_frames: int) -> None:
-    module, maps = build(), random_maps(num_frames)
-    excited = array(module(maps, num_frames))
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_it_is_the_equations(layout: torch.memory_format, learns: bool, num_frames: int) -> None:
+    module, maps = build(), random_maps(num_frames).contiguous(memory_format=layout)
+    with torch.set_grad_enabled(learns):
+        excited = array(module(maps, num_frames))
     for clip in range(2):
         frames = slice(clip * num_frames, (clip + 1) * num_frames)
         np.testing.assert_allclose(excited[frames], by_hand(module, array(maps[frames])), rtol=1e-10, atol=1e-10)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mudra.backbones import TemporalShift, TemporalShiftConfig
 from mudra.backbones.temporal_shift import Fold, plan_shift, shift_frames
-from mudra.errors import ConfigError
+from mudra.errors import ConfigError, ModelError
 from tests.backbones.by_hand import array, shift_fixed
 
 
@@ -73,6 +73,13 @@ def test_pieces_give_the_numbers_of_the_whole(cuts: tuple[int, ...]) -> None:
         assert before.untyped_storage().nbytes() == before.numel() * 8, "the piece itself is let go"
         assert before.shape == (2, 2, 3, 5)
     assert torch.equal(torch.cat(pieces, dim=1).flatten(0, 1), whole)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 5), (2, 3, 3, 5), (2, 2, 4, 5)])  # of other clips, channels and maps
+def test_a_state_of_something_else_is_refused(shape: tuple[int, ...]) -> None:
+    module, maps = TemporalShift(in_channels=20, direction="past"), random_maps()
+    with pytest.raises(ModelError, match=r"has shape \(.*wanted \(2, 2, 3, 5\)\n  hint: give the state that the piece"):
+        module(maps, 4, maps.new_zeros(shape))
 
 
 def test_what_moves_is_planned_from_the_paper() -> None:

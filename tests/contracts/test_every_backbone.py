@@ -22,12 +22,12 @@ IN_CHANNELS = 4
 every_backbone = pytest.mark.parametrize("config_type", CONFIGS, ids=lambda config: config.__name__)
 
 
-def build(config_type: type[Config]) -> Backbone:
+def build(config_type: type[Config], in_channels: int = IN_CHANNELS) -> Backbone:
     """The backbone at a small size, with no two weights alike, in evaluation mode."""
     config: Any = config_type.from_mapping({"width": 0.05})
     with torch.random.fork_rng():
         torch.manual_seed(5)  # of the few channels of a narrow network, other weights may shut one off for good
-        backbone: Backbone = config.build(IN_CHANNELS)
+        backbone: Backbone = config.build(in_channels)
     generator = torch.Generator().manual_seed(7)
     for module in backbone.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -73,6 +73,17 @@ def test_clips_of_a_batch_are_independent(config_type: type[Config]) -> None:
     together = backbone(clip_BTCHW)
     for index in range(3):
         torch.testing.assert_close(together[index : index + 1], backbone(clip_BTCHW[index : index + 1]))
+
+
+@every_backbone
+@pytest.mark.parametrize("num_frames", [1, 4])
+@pytest.mark.parametrize("in_channels", [1, 3])  # of one channel, both layouts in memory are one
+def test_without_gradients_it_computes_the_same(config_type: type[Config], in_channels: int, num_frames: int) -> None:
+    backbone = build(config_type, in_channels).double()
+    clip_BTCHW = random_clip(num_frames=num_frames)[:, :, :in_channels].double()
+    learning = backbone(clip_BTCHW).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(backbone(clip_BTCHW), learning)
 
 
 @every_backbone

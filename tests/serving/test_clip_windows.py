@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from mudra.clips import ArraySource, ClipSpec, DenseSampling, RgbChannels, RunCard
 from mudra.errors import ConfigError
 from mudra.serving import Predictor
-from mudra.serving.clip_windows import BATCH, Judged, RecentFrames, choose_window_s, slide_windows
+from mudra.serving.clip_windows import Judged, RecentFrames, choose_window_s, slide_windows
+from mudra.serving.predictor import CLIPS_AT_ONCE
 from mudra.types import Frames, Stream
 
 RAW = RgbChannels(mean=(0.0, 0.0, 0.0), divisor=(1.0, 1.0, 1.0))
@@ -85,7 +86,7 @@ def test_many_windows_come_in_batches_without_a_seam() -> None:
     found = join(pieces)
     np.testing.assert_allclose(found.times_s, frames.times_s)
     assert (np.diff(found.probability_TK[:, 1]) >= -1e-9).all()
-    assert [done for done, _, _ in told] == [*range(BATCH, 97, BATCH), 97]
+    assert [done for done, _, _ in told] == [*range(CLIPS_AT_ONCE, 97, CLIPS_AT_ONCE), 97]
     assert len(pieces) == len(told)
 
 

@@ -17,7 +17,8 @@ from mudra.clips import ArraySource, ClipSpec, FrameSource, RgbChannels, RunCard
 from mudra.errors import DataError, VideoError
 from mudra.models import RecurrentFrameNet
 from mudra.serving import Predictor, evaluate, write_evaluation
-from mudra.serving.evaluation import BATCH, find_worst
+from mudra.serving.evaluation import find_worst
+from mudra.serving.predictor import CLIPS_AT_ONCE
 from mudra.types import Frames, Recording, Stream
 
 CLASSES = ("dark", "middle", "light")
@@ -85,7 +86,7 @@ def draw(recording: Recording, stack: ExitStack) -> Mapping[Stream, FrameSource]
 
 
 def test_every_recording_is_judged_in_its_order() -> None:
-    asked = recordings(2 * BATCH + 3)
+    asked = recordings(2 * CLIPS_AT_ONCE + 3)
     told: list[tuple[int, int, str]] = []
     result = evaluate(predictor(), asked, open_sources=draw, progress=lambda *what: told.append(what))
     assert result.recordings == asked
@@ -93,7 +94,7 @@ def test_every_recording_is_judged_in_its_order() -> None:
     assert result.scores.top1 == 1.0
     assert result.probability_NK.shape == (len(asked), 3)
     assert result.probability_NK.argmax(dim=1).tolist() == [recording.label for recording in asked]
-    assert [done for done, _, _ in told] == [BATCH, 2 * BATCH, len(asked)]
+    assert [done for done, _, _ in told] == [CLIPS_AT_ONCE, 2 * CLIPS_AT_ONCE, len(asked)]
 
 
 def test_one_bad_file_does_not_stop_the_others() -> None:
@@ -105,9 +106,9 @@ def test_one_bad_file_does_not_stop_the_others() -> None:
 
 
 def test_a_whole_batch_of_bad_files_is_survived() -> None:
-    bad = [Recording(path=Path(f"bad{index}.mp4"), label=0) for index in range(BATCH)]
+    bad = [Recording(path=Path(f"bad{index}.mp4"), label=0) for index in range(CLIPS_AT_ONCE)]
     result = evaluate(predictor(), [*bad, *recordings(3)], open_sources=draw)
-    assert (len(result.unread), result.scores.num_clips) == (BATCH, 3)
+    assert (len(result.unread), result.scores.num_clips) == (CLIPS_AT_ONCE, 3)
 
 
 def test_recordings_without_a_label_are_not_judged() -> None:
@@ -189,9 +190,9 @@ def test_frames_that_vote_are_judged_by_themselves_too(num_test_clips: int, tmp_
     judge = Predictor(FrameBrightness(), RunCard(classes=CLASSES, clip=clip), device="cpu")
     shown = {"000": 0, "011": 1, "110": 0, "bad": 1, "212": 2, "222": 2}
     asked = [Recording(path=Path(f"{name}.mp4"), label=label, split="test") for name, label in shown.items()]
-    asked += [Recording(path=Path("000.mp4"), label=2)] * BATCH  # more than one batch
+    asked += [Recording(path=Path("000.mp4"), label=2)] * CLIPS_AT_ONCE  # more than one batch
     result = evaluate(judge, asked, open_sources=draw_frames)
-    num_clips = 5 + BATCH
+    num_clips = 5 + CLIPS_AT_ONCE
     assert result.scores.num_clips == num_clips
     assert result.scores.top1 == pytest.approx(4 / num_clips)
     # Of several test clips, which show the same three frames here, all frames count.

@@ -136,6 +136,23 @@ def test_views_are_averaged_after_the_softmax() -> None:
     assert not torch.allclose(predictor.probabilities([views])[0], logits.mean(dim=0).softmax(dim=0), atol=1e-2)
 
 
+def test_the_network_never_gets_more_clips_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ClipSpec(num_frames=4, size=(16, 16), num_test_clips=2, num_test_crops=3)
+    predictor = Predictor(Linear(), RunCard(classes=("a", "b", "c"), clip=spec), device="cpu")
+    views = []
+    for level in range(3):
+        wide = (np.zeros((16, 16, 48, 3)) + np.arange(48)[:, None] * (2 + level)).astype(np.uint8)
+        views.append(predictor.read_views({Stream.RGB: ArraySource(Frames(wide, np.arange(16) / 30))}))
+    whole = predictor.probabilities(views)
+    assert predictor.recordings_at_once == 2
+    monkeypatch.setattr("mudra.serving.predictor.CLIPS_AT_ONCE", 4)
+    assert predictor.recordings_at_once == 1
+    sizes: list[int] = []
+    predictor.network.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    torch.testing.assert_close(predictor.probabilities(views), whole)
+    assert sizes == [4, 4, 4, 4, 2]
+
+
 def test_recordings_in_a_batch_do_not_mix(colour_run: Predictor) -> None:
     sources = [ArraySource(frames_of_array(moving(seed=seed), Stream.RGB, fps=30.0)) for seed in (0, 7)]
     views = [colour_run.read_views({Stream.RGB: source}) for source in sources]

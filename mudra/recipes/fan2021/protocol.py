@@ -98,9 +98,9 @@ def train_on_nvgesture(model: GestureNetConfig) -> RunConfig:
     return _make_run(model, num_classes=NVGESTURE_CLASSES, epochs=80, drops=(50, 60, 70))
 
 
-def train_on_isogd(model: GestureNetConfig) -> RunConfig:
+def train_on_isogd(model: GestureNetConfig, *, missing: MissingDepth = "left_out") -> RunConfig:
     """Return a run on IsoGD: 35 epochs; the paper starts from a run on EgoGesture (`init_from`)."""
-    return _make_run(model, num_classes=ISOGD_CLASSES, epochs=35, drops=(15, 25, 30), missing="left_out")
+    return _make_run(model, num_classes=ISOGD_CLASSES, epochs=35, drops=(15, 25, 30), missing=missing)
 
 
 def _make_run(
