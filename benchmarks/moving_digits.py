@@ -156,11 +156,27 @@ def goes_on(folder: Path, config: RunConfig) -> bool:
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[tuple[str, int], list[float]]:
-    """Return the test losses of every kernel and speed, a number per seed."""
+    """Return the test losses of every kernel and speed, a number per seed.
+
+    Of a speed those seeds alone that all its kernels have, if there is one: clips differ with the seed, and means over
+    other clips do not compare.
+    """
     found: dict[tuple[str, int], dict[int, float]] = {}
     for row in rows:
         found.setdefault((row["kernels"], row["speed_px"]), {})[row["seed"]] = row["cross_entropy"]
-    return {place: list(losses.values()) for place, losses in found.items()}
+    kept = {}
+    for (kernels, speed), losses in found.items():
+        shared = set.intersection(*(set(other) for (_, at), other in found.items() if at == speed)) or losses.keys()
+        kept[kernels, speed] = [losses[seed] for seed in sorted(shared)]
+    return kept
+
+
+def tell(losses: list[float]) -> str:
+    """Return the mean over seeds and half of their range; of one seed its number alone."""
+    if not losses:
+        return ""
+    half_range = f" ({(max(losses) - min(losses)) / 2:.0f})" if len(losses) > 1 else ""
+    return f"{statistics.mean(losses):.0f}{half_range}"
 
 
 def show(*, is_paper: bool) -> None:
@@ -176,8 +192,7 @@ def show(*, is_paper: bool) -> None:
         table.add_column(head, justify="left" if head == "kernels" else "right")
     for kernels, title in KERNELS.items():
         cells = [losses.get((kernels, speed), []) for speed in SPEEDS_PX]
-        told = [f"{statistics.mean(c):.0f} ({(max(c) - min(c)) / 2:.0f})" if c else "-" for c in cells]
-        table.add_row(title, f"{macs[kernels] / 1e6:.0f}" if kernels in macs else "-", *told)
+        table.add_row(title, f"{macs[kernels] / 1e6:.0f}" if kernels in macs else "-", *map(tell, cells))
     Console(width=130).print(table)
     draw(losses, is_paper=is_paper)
 

@@ -67,7 +67,7 @@ def moving_digits(*, is_paper: bool) -> list[str]:
     for kernels, name in digits.KERNELS.items():
         cells = {speed: losses.get((kernels, speed), []) for speed in digits.SPEEDS_PX}
         if any(cells.values()):
-            told = {f"{speed} px per frame": _mean_and_half_range(values) for speed, values in cells.items()}
+            told = {f"{speed} px per frame": digits.tell(values) for speed, values in cells.items()}
             table.append({"kernels": name, "MMAC per clip": f"{macs[kernels] / 1e6:.0f}", **told})
     minutes = [row["minutes"] for row in rows if row["minutes"] is not None]
     took = f" A training took {statistics.median(minutes):.1f} minutes (median)." if minutes else ""
@@ -79,7 +79,7 @@ def moving_digits(*, is_paper: bool) -> list[str]:
     return [
         f"## The future of one moving digit: kernels by speed{', at the size of the paper' * is_paper}",
         f"Agethen and Hsu 2019's figure 3 on MNIST's digits, ten frames in and ten out, {rows[-1]['num_clips']} test "
-        f"clips. Cross-entropy of a test clip, mean over up to {len({row['seed'] for row in rows})} seeds and, in "
+        f"clips. Cross-entropy of a test clip, mean over the seeds that all kernels of a speed have, and, in "
         f"parentheses, half of their range. {size}; all networks have equally many hidden channels.{took}",
         as_table(table),
         *picture(
@@ -87,10 +87,6 @@ def moving_digits(*, is_paper: bool) -> list[str]:
         ),
         origin(rows),
     ]
-
-
-def _mean_and_half_range(values: Sequence[float]) -> str:
-    return f"{statistics.mean(values):.0f} ({(max(values) - min(values)) / 2:.0f})" if values else ""
 
 
 def flow_masks() -> list[str]:

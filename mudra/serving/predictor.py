@@ -142,7 +142,7 @@ class Predictor:
         logits = [self.network(torch.stack(piece).to(self.device)).float() for piece in pieces]
         probability_BK = torch.cat(logits).softmax(dim=-1).cpu()
         counts = [len(views.clips) for views in recordings]
-        return torch.stack([part.mean(dim=0) for part in probability_BK.split(counts)])
+        return torch.stack([part.mean(dim=0) for part in torch.split(probability_BK, counts)])
 
     def describe(
         self,
