@@ -153,7 +153,8 @@ def msd_synthetic() -> list[str]:
         "last. From there come the arms: without a decoder, with the multi-scale decoder of Fan et al. 2021 and its "
         "losses (`_msd`), and for TSM with losses of 1 : 3 : 3 (`_masks`); decoders are gone in tests. "
         f"{rows[-1]['num_clips']} clips of people that no training saw, last epoch's weights; a seed draws everything "
-        "anew and is the same for the arms that are compared.",
+        "anew and is the same for the arms that are compared. Rows of the bases and of the first seed were held up "
+        "while other things were measured, which their minutes include.",
         as_table(table),
         *(f"{found.explain()}." for found in synthetic.differences(rows) if len(found.by_seed) > 1),
         *picture("Top-1 without and with depth supervision", synthetic.PICTURE),
