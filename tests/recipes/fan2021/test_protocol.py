@@ -107,7 +107,7 @@ def test_egogesture_alone_starts_from_imagenet() -> None:
 def test_numbers_on_egogestures_test_split_are_of_training_on_train_and_validation() -> None:
     rows = [found for found in list_recipes() if found.name.startswith("fan2021/")]
     on_test = [found for found in rows if any(expected.where == "EgoGesture test" for expected in found.paper)]
-    assert len(on_test) == 7 + 2 + 2 + 5 + 4 + 1
+    assert len(on_test) == 7 + 4 + 2 + 7 + 5 + 3
     for found in rows:
         config = found.build()
         assert isinstance(config.data, EgogestureConfig) is (found in on_test)

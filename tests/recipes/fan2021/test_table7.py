@@ -15,10 +15,13 @@ PAPER = {
     "global_full": (94.0, 82.4),
     "global_quarter": (94.3, 82.4),
 }
+SAME = {"action": (94.2, 80.7)}
 
 
 def test_every_line_and_column_of_the_table_has_its_row() -> None:
-    assert {name: [(e.where, e.value) for e in found.paper] for name, found in ROWS.items()} == name_columns(PAPER)
+    assert {name: [(e.where, e.value) for e in found.paper] for name, found in ROWS.items()} == name_columns(
+        PAPER | SAME
+    )
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -33,3 +36,11 @@ def test_rows_have_one_decoder_and_its_scale(name: str, column: str) -> None:
     assert config.model.num_classes == (25 if column else 83)
     assert config.model.num_classes == (25 if column else 83)
     assert config.model.num_classes == (25 if column else 83)
+
+
+@pytest.mark.parametrize(("column", "table"), [("", 1), ("_nvgesture", 2)])
+@pytest.mark.parametrize("name", SAME)
+def test_other_rows_are_those_of_tables_1_and_2(name: str, column: str, table: int) -> None:
+    same = find_recipe(f"fan2021/table{table}/{name}")
+    recipe = f"fan2021/table7/{name}{column}"
+    assert find_recipe(recipe) == same.model_copy(update={"recipe": recipe})
