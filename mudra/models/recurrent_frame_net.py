@@ -138,6 +138,7 @@ class RecurrentFrameNet(nn.Module):
             makes masks of it.
 
     Example:
+        >>> import torch
         >>> net = RecurrentFrameNet(num_classes=5, in_channels=3, width=0.0625)
         >>> clip_BTCHW = torch.zeros(2, 4, 3, 32, 32)
         >>> net(clip_BTCHW).shape, net.classify_frames(clip_BTCHW).shape
@@ -200,6 +201,7 @@ class RecurrentFrameNet(nn.Module):
         """Return logits_BK: the logarithm of the mean probability of all frames.
 
         Example:
+            >>> import torch
             >>> RecurrentFrameNet.vote(torch.tensor([[[3.0, 3.0], [0.0, 100.0]]])).exp()
             tensor([[0.2500, 0.7500]])
         """

@@ -43,7 +43,8 @@ def test_maps_that_were_computed_beforehand_are_not_mirrored_and_that_is_said(dr
     model = {"kind": "recurrent_frame_net", "backbone": {"kind": "vgg16", "frozen": True}}
     lines: list[str] = []
     resolve(tiny_config({"model": model, "loader.features": "maps"}), drawn, tell=lines.append)
-    assert lines == ["trained on the maps in maps: clip.augmentation has no part in it any more"]
+    unused = "clip.augmentation and chance in clip.sampling have no part in it"
+    assert lines == [f"trained on the maps in maps: {unused}"]
 
 
 def test_a_decoder_without_depth_to_learn_is_refused(drawn: Dataset) -> None:
